@@ -1,0 +1,154 @@
+/*
+ * catalog.h - the configuration in a process's memory: one snapshot, read whole, swapped whole.
+ *
+ * Everything in a catalog lives in its arena and is borrowed by whoever looks; nothing changes after it was loaded.
+ * Lists are sorted by id. A daemon loads only the parts that it needs and that its database role may read.
+ */
+#ifndef LEADLINE_PROTO_CATALOG_H
+#define LEADLINE_PROTO_CATALOG_H
+
+#include "common/cidr.h"
+#include "common/db.h"
+#include "proto/cap.h"
+#include "proto/field.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum catalog_part {
+    CATALOG_KEYS = 1,      /* API keys */
+    CATALOG_CAMPAIGNS = 2, /* campaigns with fields and sources */
+    CATALOG_SELLING = 4,   /* buyers, contracts, caps with their counters; needs CATALOG_CAMPAIGNS */
+    CATALOG_DELIVERY = 8,  /* buyers with endpoints and secrets */
+    CATALOG_SECRET = 16,   /* the installation's secret for digests */
+};
+
+/* A token bucket: so many a second, and so many above that at once. */
+struct rate {
+    int64_t per_second;
+    int64_t burst;
+};
+
+enum rate_kind { RATE_INGEST, RATE_PING, RATE_LOOKUP, RATE_KINDS };
+
+struct supplier {
+    struct span id;
+    bool is_active;
+    bool is_test_mode;
+    struct cidr *allowed_ips; /* none: from anywhere */
+    size_t allowed_ip_count;
+    struct rate rates[RATE_KINDS];
+    struct cap_owner caps;
+};
+
+struct api_key {
+    uint8_t sha256[32];
+    const struct supplier *supplier;
+};
+
+struct buyer {
+    struct span id;
+    bool is_active;
+    struct cap_owner caps;
+    /* CATALOG_DELIVERY */
+    const char *url; /* "" when it has no endpoint: deliveries wait */
+    struct span *secrets; /* as in the document, whsec_… */
+    size_t secret_count;
+    int64_t timeout_ms;
+    bool has_legacy_signature;
+    int64_t concurrent; /* requests at once */
+    int64_t per_second; /* 0: no limit */
+};
+
+enum cost_mode { COST_NONE, COST_FIXED, COST_REVENUE_SHARE };
+
+struct cost {
+    enum cost_mode mode;
+    int64_t cents;         /* of COST_FIXED */
+    int64_t share_millionths; /* of COST_REVENUE_SHARE: 12.5 % is 125000 */
+};
+
+enum answer_form { ANSWER_SALE, ANSWER_FULL, ANSWER_RECEIVED };
+
+struct source {
+    struct span supplier_id;
+    const struct supplier *supplier; /* NULL: the document no longer has it */
+    bool is_active;
+    enum answer_form answer;
+    struct cost cost;
+    struct cap_owner caps;
+};
+
+struct contract {
+    struct span id;
+    const struct buyer *buyer;
+    bool is_active;
+    int64_t price_cents;
+    int64_t priority;
+    struct span *states; /* two letters each; none: anywhere */
+    size_t state_count;
+    struct span *zips; /* prefixes */
+    size_t zip_count;
+    struct cap_owner caps;
+};
+
+struct duplicate_rule {
+    struct span *fields; /* sorted by name */
+    size_t field_count;
+    int64_t window_days;
+};
+
+enum distribution { DISTRIBUTION_WATERFALL, DISTRIBUTION_HIGHEST_BID };
+
+struct campaign {
+    struct span id;
+    bool is_active;
+    enum distribution distribution;
+    int64_t max_sells;
+    struct field_spec *fields; /* system fields and the campaign's own, sorted by name */
+    size_t field_count;
+    struct duplicate_rule *duplicates;
+    size_t duplicate_count;
+    struct source *sources;
+    size_t source_count;
+    struct contract *contracts; /* in the order in which they sell: waterfall or highest price */
+    size_t contract_count;
+    struct cap_owner caps;
+};
+
+struct catalog {
+    int64_t version;
+    bool allows_private_endpoints;
+    uint8_t secret[32];
+    struct span *zones; /* the time zones in which windows are counted; a cap_owner's zone is an index */
+    size_t zone_count;
+    struct supplier *suppliers;
+    size_t supplier_count;
+    struct api_key *keys; /* sorted by hash */
+    size_t key_count;
+    struct buyer *buyers;
+    size_t buyer_count;
+    struct campaign *campaigns;
+    size_t campaign_count;
+    struct arena *arena;
+};
+
+/*
+ * Reads a snapshot in one REPEATABLE READ transaction.
+ *
+ * fn is called once, with a catalog that is the callee's from then on (catalog_free), or with NULL and why there is none:
+ * the connection was lost, or a row cannot be read (then the caller keeps what it has).
+ */
+typedef void catalog_fn(void *ctx, struct catalog *catalog, const char *why);
+void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx);
+void catalog_free(struct catalog **catalog);
+
+/* All borrowed; NULL when there is none. */
+const struct supplier *catalog_supplier(const struct catalog *catalog, struct span id);
+const struct supplier *catalog_key(const struct catalog *catalog, const uint8_t sha256[32]);
+const struct buyer *catalog_buyer(const struct catalog *catalog, struct span id);
+const struct campaign *catalog_campaign(const struct catalog *catalog, struct span id);
+const struct source *campaign_source(const struct campaign *campaign, struct span supplier_id);
+const struct field_spec *campaign_field(const struct campaign *campaign, struct span name);
+
+#endif
