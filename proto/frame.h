@@ -1,0 +1,81 @@
+/*
+ * frame.h - what crosses a process border: lists of leads, answers or deliveries, in msgpack.
+ *
+ * A frame is one ZeroMQ part: [major, kind, sender, sent_at_ms, [item, …]]. major is FRAME_MAJOR; frames of the neighbouring
+ * versions are read, others refused. kind is a number of enum frame_kind. An item is a map of small integers to values,
+ * described in lead.def, answer.def, delivery.def: unknown keys are skipped, a missing required one refuses the frame.
+ *
+ * Values: UUID and BYTES are bin, TEXT is str (UTF-8), INT int, BOOL bool; FIELDS is [[name, kind, text], …],
+ * ERRORS is [[field, code, op, message], …]. Decoded text borrows the frame's bytes, lists live in the arena.
+ */
+#ifndef LEADLINE_PROTO_FRAME_H
+#define LEADLINE_PROTO_FRAME_H
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/uuid.h"
+#include "proto/field.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { FRAME_MAJOR = 2, FRAME_BYTES_WANTED = 128 * 1024 }; /* a writer begins another frame when one has this size */
+
+enum frame_kind { FRAME_LEADS = 1, FRAME_ANSWERS = 2, FRAME_DELIVERIES = 3 };
+
+#define FRAME_C_UUID struct uuid
+#define FRAME_C_TEXT struct span
+#define FRAME_C_BYTES struct span
+#define FRAME_C_INT int64_t
+#define FRAME_C_BOOL bool
+#define FRAME_C_FIELDS struct field_list
+#define FRAME_C_ERRORS struct field_errors
+#define FIELD(key, type, name, need, meaning) FRAME_C_##type name;
+
+struct lead {
+#include "proto/lead.def"
+};
+
+struct answer {
+#include "proto/answer.def"
+};
+
+struct delivery {
+#include "proto/delivery.def"
+};
+
+#undef FIELD
+
+/* An opened frame: who sent it, when, and its items one after another. */
+struct frame {
+    enum frame_kind kind;
+    struct span sender;
+    int64_t sent_at_ms; /* sender's wall clock */
+    size_t count;
+    struct frame_reader *reader; /* lives in the arena */
+};
+
+/*
+ * Opens the bytes of one message.
+ *
+ * arena  takes what decoding needs; lives as long as what was decoded, as does message
+ * Returns 0, or -1 with *err when it is no frame, of an unknown major version, or damaged.
+ * frame->sender is set as far as it could be read, for the log.
+ */
+int frame_open(struct frame *frame, struct arena *arena, struct span message, struct error *err);
+
+/* Decodes the next item of the frame's kind. Returns 0, or -1 with *err when it is damaged (the frame is then dropped whole). */
+int frame_next_lead(struct frame *frame, struct arena *arena, struct lead *lead, struct error *err);
+int frame_next_answer(struct frame *frame, struct arena *arena, struct answer *answer, struct error *err);
+int frame_next_delivery(struct frame *frame, struct arena *arena, struct delivery *delivery, struct error *err);
+
+/* Appends one encoded item to out: what frame_head() is put before. */
+void frame_put_lead(struct buf *out, const struct lead *lead);
+void frame_put_answer(struct buf *out, const struct answer *answer);
+void frame_put_delivery(struct buf *out, const struct delivery *delivery);
+
+/* Appends the beginning of a frame that holds so many items, which must follow. */
+void frame_head(struct buf *out, enum frame_kind kind, struct span sender, int64_t sent_at_ms, size_t count);
+
+#endif
