@@ -58,7 +58,7 @@ $(OBJ)/%.o: %.c | check-deps
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 
 # Files that programs carry with them: the migrations, the schema of the configuration, the API's description.
-EMBEDDED := $(sort $(wildcard proto/sql/*.sql)) proto/config.schema.json proto/openapi.yaml
+EMBEDDED := $(sort $(wildcard proto/sql/*.sql)) proto/config.schema.json proto/openapi.yaml leadctl/demo.json
 $(OBJ)/proto/embed.o: proto/embed.c $(EMBEDDED) $(OBJ)/proto/embed_list.inc
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -I$(OBJ)/proto -MMD -MP -c -o $@ $<
@@ -108,15 +108,21 @@ test: all unit layers
 layers:
 	@tests/lib/layers.sh
 
-fuzz bench: all
-	@tests/$@/run.sh
+bench: all
+	@tests/bench/run.sh
+
+fuzz: check-deps
+	@tests/fuzz/run.sh
 
 # Install ------------------------------------------------------------------------------------------------------------
+
+UNITS := $(wildcard systemd/*.target systemd/*.service systemd/*.socket)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)/etc/leadline
 	install -m 755 $(DAEMONS:%=$(BIN)/leadline-%) $(BIN)/leadctl $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(wildcard systemd/*.target systemd/*.service systemd/*.socket systemd/*.slice) $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 644 $(UNITS) $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed -i 's|^ExecStart=/usr/bin/|ExecStart=$(PREFIX)/bin/|' $(UNITS:systemd/%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%)
 	install -m 644 systemd/leadline.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/leadline.conf
 	for f in systemd/*.env; do test -e $(DESTDIR)/etc/leadline/$${f##*/} || install -m 640 $$f $(DESTDIR)/etc/leadline/; done
 

@@ -47,9 +47,13 @@ struct db_error {
     char text[256];    /* the server's primary message; it may quote data: never log it, except for DB_GONE and DB_DOWN */
 };
 
-/* rows[i] belongs to the job's i-th statement (NULL from the failed one on); borrowed for the call. */
+/*
+ * rows[i] belongs to the job's i-th statement (NULL from the failed one on); borrowed for the call.
+ * error is never NULL; its trouble is DB_OK when all went well. The connection is not closed inside.
+ */
 typedef void db_done_fn(void *ctx, struct db_rows *const *rows, const struct db_error *error);
 typedef void db_state_fn(void *ctx, bool is_up);
+typedef void db_notify_fn(void *ctx, const char *channel);
 
 struct db_options {
     const char *dsn;                       /* libpq's connection string; NULL or "": PG* environment */
@@ -57,6 +61,7 @@ struct db_options {
     const char *settings;                  /* SET … of the session, one text of statements separated by ';', or NULL */
     const struct db_statement *statements; /* prepared at every connect; ends with a NULL name; may be NULL */
     db_state_fn *on_state;                 /* called when it comes up and goes down; may be NULL */
+    db_notify_fn *on_notify;               /* a NOTIFY of a channel that settings LISTEN to; may be NULL */
     void *ctx;
 };
 

@@ -22,6 +22,12 @@
 
 struct json; /* one value of any kind */
 
+/* jansson exports these four names too and calls them itself: at linking ours must be others. */
+#define json_copy leadline_json_copy
+#define json_equal leadline_json_equal
+#define json_integer leadline_json_integer
+#define json_real leadline_json_real
+
 enum json_kind { JSON_OBJECT, JSON_LIST, JSON_TEXT, JSON_INTEGER, JSON_REAL, JSON_TRUE, JSON_FALSE, JSON_NULL };
 
 enum { JSON_DEPTH = 64 }; /* of nested objects and lists */
@@ -35,7 +41,7 @@ struct json *json_new_object(void);
 struct json *json_new_list(void);
 struct json *json_new_text(struct span text); /* text must be UTF-8; what is not becomes U+FFFD */
 struct json *json_new_integer(int64_t value);
-struct json *json_new_real(double value);
+struct json *json_new_real(double value); /* what is not finite becomes null */
 struct json *json_new_bool(bool value);
 struct json *json_new_null(void);
 

@@ -16,6 +16,7 @@ struct metric; /* one time series */
 /*
  * Makes a series, for ever. name is complete ("leadline_leads_total"); label is NULL or one pair like
  * "status=\"sold\"" (series of one name are printed together, under one HELP and TYPE); help is one line. All borrowed for ever.
+ * Asked for again with the same name and label, it gives the same series.
  */
 struct metric *metric_counter(const char *name, const char *label, const char *help);
 struct metric *metric_gauge(const char *name, const char *label, const char *help);

@@ -4,6 +4,8 @@
  * A message is one part. It is a hint and may get lost: when the neighbour dies, everything on its
  * way is gone, and whoever sent it is told that the neighbour is gone. Nothing here blocks.
  *
+ * A queue is not closed inside its own callbacks.
+ *
  * Alive means a finished ZMTP handshake and heartbeats (every 300 ms; silence of 1 s ends the connection).
  */
 #ifndef LEADLINE_COMMON_QUEUE_H

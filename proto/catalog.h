@@ -111,7 +111,7 @@ struct campaign {
     size_t duplicate_count;
     struct source *sources;
     size_t source_count;
-    struct contract *contracts; /* in the order in which they sell: waterfall or highest price */
+    struct contract *contracts;
     size_t contract_count;
     struct cap_owner caps;
 };

@@ -53,17 +53,21 @@ struct frame {
     struct span sender;
     int64_t sent_at_ms; /* sender's wall clock */
     size_t count;
-    struct frame_reader *reader; /* lives in the arena */
+    size_t bytes; /* of the whole message */
+    struct frame_reader *reader;
 };
 
 /*
  * Opens the bytes of one message.
  *
- * arena  takes what decoding needs; lives as long as what was decoded, as does message
+ * message  borrowed; lives as long as what is decoded from it
  * Returns 0, or -1 with *err when it is no frame, of an unknown major version, or damaged.
- * frame->sender is set as far as it could be read, for the log.
+ * frame->sender is set as far as it could be read, for the log. frame_close() in either case.
  */
-int frame_open(struct frame *frame, struct arena *arena, struct span message, struct error *err);
+int frame_open(struct frame *frame, struct span message, struct error *err);
+
+/* Frees the reader; what was decoded stays. */
+void frame_close(struct frame *frame);
 
 /* Decodes the next item of the frame's kind. Returns 0, or -1 with *err when it is damaged (the frame is then dropped whole). */
 int frame_next_lead(struct frame *frame, struct arena *arena, struct lead *lead, struct error *err);

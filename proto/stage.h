@@ -87,6 +87,9 @@ struct db *stage_open_db(struct stage *stage, const char *settings, const struct
 /* Somebody has seen a newer version than ours: read the catalog now. Does nothing when that is under way. */
 void stage_refresh_catalog(struct stage *stage);
 
+/* A frame that turned out to be damaged, or of a kind that this stage does not read: logged, counted; the caller drops it. */
+void stage_refuse_frame(struct stage *stage, const struct frame *frame, const char *why);
+
 /* Stops or goes on taking frames (bounded memory). */
 void stage_pause(struct stage *stage, bool is_paused);
 

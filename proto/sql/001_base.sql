@@ -173,6 +173,13 @@ CREATE TABLE duplicate_key (
 ) WITH (fillfactor = 90);
 CREATE INDEX duplicate_key_expiry ON duplicate_key USING brin (expires_at) WITH (pages_per_range = 32);
 
+-- Duplicate rules, new or with a longer window, whose keys of the leads already stored `leadctl apply` still has to make.
+CREATE TABLE duplicate_rule_todo (
+    campaign_id text NOT NULL,
+    fields text[] NOT NULL,    -- sorted
+    PRIMARY KEY (campaign_id, fields)
+);
+
 CREATE TABLE idempotency_key (
     key uuid PRIMARY KEY,
     body_sha256 bytea NOT NULL,
@@ -212,7 +219,19 @@ END $$;
 
 -- The smallest version 7 id of that moment.
 CREATE FUNCTION uuid_floor(at timestamptz) RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+    SELECT (lpad(to_hex(floor(extract(epoch FROM at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+$$;
+
+-- When the window ('hour', 'day', 'week', 'month', 'total') that holds this moment began, by the clocks of that zone. An hour that
+-- comes twice is two windows, and a day begins at the first of two midnights; date_trunc() alone takes the second of both.
+CREATE FUNCTION window_start(size text, at timestamptz, zone text) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN size = 'total' THEN '-infinity'
+        WHEN size = 'hour' THEN at - (at AT TIME ZONE zone - date_trunc('hour', at AT TIME ZONE zone))
+        WHEN (date_trunc(size, at, zone) - interval '1 hour') AT TIME ZONE zone = date_trunc(size, at, zone) AT TIME ZONE zone
+            THEN date_trunc(size, at, zone) - interval '1 hour'
+        ELSE date_trunc(size, at, zone)
+    END
 $$;
 
 -- Sees to it that the partitions of last month (leads are refused when older than an hour), this one and the next three are there.
@@ -225,7 +244,7 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('leadline.partitions'));
     FOR i IN -1..3 LOOP
-        month := date_trunc('month', now(), 'UTC') AT TIME ZONE 'UTC' + make_interval(months => i) AT TIME ZONE 'UTC';
+        month := (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => i)) AT TIME ZONE 'UTC';
         FOREACH parent IN ARRAY ARRAY['lead', 'sale', 'delivery', 'attempt', 'trail'] LOOP
             child := parent || to_char(month AT TIME ZONE 'UTC', '_YYYY_MM');
             IF to_regclass(child) IS NULL THEN

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building, running and testing need. With --missing-only: nothing when all are there.
+# With --fuzz: what fuzzing needs, too.
 set -euo pipefail
 
 packages=(gcc libc6-dev make pkg-config
     libh2o-evloop-dev libzmq3-dev libmsgpack-dev libpq-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libjansson-dev
     libpcre2-dev libsystemd-dev libmicrohttpd-dev libcmocka-dev
-    postgresql-15 curl procps python3 python3-pytest python3-psycopg2 python3-zmq python3-msgpack wrk)
+    postgresql-15 curl procps python3 python3-pytest python3-psycopg2 python3-zmq python3-msgpack python3-yaml systemd wrk)
+[[ " $* " == *" --fuzz "* ]] && packages+=(clang libclang-rt-14-dev llvm-14)
 
 missing=()
 installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null | awk '$2 == "installed" {print $1}') || true
@@ -13,7 +15,7 @@ for package in "${packages[@]}"; do
     grep -qx "$package" <<<"$installed" || missing+=("$package")
 done
 if [ ${#missing[@]} -eq 0 ]; then
-    [ "${1:-}" = --missing-only ] || echo "everything is there"
+    [[ " $* " == *" --missing-only "* ]] || echo "everything is there"
     exit 0
 fi
 

@@ -1,0 +1,262 @@
+#include "dispatcher/attempts.h"
+
+#include "common/clock.h"
+#include "common/digest.h"
+#include "common/http_client.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/must.h"
+#include "dispatcher/answer.h"
+#include "dispatcher/backoff.h"
+#include "dispatcher/sign.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CONNECT_MOST_MS = 5000 };
+
+struct attempts {
+    struct stage *stage;
+    struct lanes *lanes;
+    struct record *record;
+    struct give_back *back;
+    size_t connections;
+    bool allows_private; /* of client */
+    struct http_client *client;
+    struct http_client *former; /* finishes what it has; NULL: none */
+    size_t under_way;
+    bool is_stopped;
+    struct loop_timer *timer; /* a rate limit allows the next one; the turn's end begins it */
+    struct metric *in_flight;
+};
+
+/* One post on its way. */
+struct attempt {
+    struct attempts *all;
+    struct lane *lane;
+    struct due *due;
+    int64_t begun_at_ms; /* monotonic */
+};
+
+static struct http_client *open_client(const struct attempts *attempts)
+{
+    const struct http_client_options options = {
+        .most_open = (int)attempts->connections, .allows_private = attempts->allows_private,
+    };
+
+    return http_client_open(stage_loop(attempts->stage), &options);
+}
+
+/* Its work is done by waking the loop: what may begin does at the turn's end. */
+static void on_timer(void *ctx)
+{
+    (void)ctx;
+}
+
+struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct record *record, struct give_back *back, size_t connections)
+{
+    struct attempts *attempts = must_zalloc(sizeof *attempts);
+
+    attempts->stage = stage;
+    attempts->lanes = lanes;
+    attempts->record = record;
+    attempts->back = back;
+    attempts->connections = connections;
+    attempts->allows_private = stage_catalog(stage)->allows_private_endpoints;
+    attempts->client = open_client(attempts);
+    attempts->timer = loop_timer_new(stage_loop(stage), on_timer, attempts);
+    attempts->in_flight = metric_gauge("leadline_attempts_in_flight", NULL, "Requests to buyers under way.");
+    return attempts;
+}
+
+void attempts_free(struct attempts **all)
+{
+    struct attempts *attempts = *all;
+
+    if (attempts == NULL)
+        return;
+    attempts->is_stopped = true;
+    http_client_close(&attempts->client);
+    if (attempts->former != NULL)
+        http_client_close(&attempts->former);
+    loop_timer_free(&attempts->timer);
+    free(attempts);
+    *all = NULL;
+}
+
+size_t attempts_under_way(const struct attempts *attempts)
+{
+    return attempts->under_way;
+}
+
+/* What one attempt came to -------------------------------------------------------------------------------------------- */
+
+/* Was it ever tried? */
+static bool was_sent(const struct http_answer *answer)
+{
+    return answer->error == NULL || (strcmp(answer->error, "closing") != 0 && strcmp(answer->error, "waiting") != 0);
+}
+
+/* Even in [0, 1). */
+static double chance(void)
+{
+    uint8_t bytes[4];
+
+    digest_random(bytes, sizeof bytes);
+    return (double)((uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3]) / 4294967296.0;
+}
+
+static void judge(struct due *due, const struct http_answer *answer)
+{
+    struct result *result = &due->result;
+    int attempt = due->attempt + 1;
+
+    result->http_status = answer->error == NULL ? answer->status : 0;
+    result->verdict = verdict_judge(result->http_status, attempt);
+    if (result->verdict == VERDICT_RETRY)
+        result->retry_in_ms = backoff_ms(attempt, chance(), retry_after_ms(result->http_status, answer->retry_after, clock_wall_ms()));
+    result->answer = answer_text(answer->error == NULL ? answer->body : span_of(answer->error), ANSWER_KEPT_BYTES);
+}
+
+static void on_answer(void *ctx, const struct http_answer *answer)
+{
+    struct attempt *attempt = ctx;
+    struct attempts *attempts = attempt->all;
+    struct lane *lane = attempt->lane;
+    struct due *due = attempt->due;
+    char id[UUID_TEXT_BYTES];
+
+    due->result.ended_at_ms = clock_mono_ms();
+    due->result.took_ms = due->result.ended_at_ms - attempt->begun_at_ms;
+    free(attempt);
+    attempts->under_way--;
+    metric_set(attempts->in_flight, (int64_t)attempts->under_way);
+    lane_ended(lane, due->result.took_ms);
+    lanes_unpark(attempts->lanes, lane);
+    if (!was_sent(answer)) {
+        give_back_add(attempts->back, due);
+        return;
+    }
+    judge(due, answer);
+    if (due->result.verdict != VERDICT_ACCEPTED || log_is_on(LOG_DEBUG))
+        log_event(due->result.verdict == VERDICT_ACCEPTED ? LOG_DEBUG : LOG_WARN, "attempt.done",
+                  "buyer=%s delivery=%s attempt=%d verdict=%s status=%d error=%s took_ms=%lld", log_quote(lane->buyer_id),
+                  uuid_text(&due->id, id), due->attempt + 1, verdict_word(due->result.verdict), due->result.http_status,
+                  answer->error != NULL ? answer->error : "", (long long)due->result.took_ms);
+    due_drop_body(due);
+    record_add(attempts->record, due);
+}
+
+/* Beginning one ------------------------------------------------------------------------------------------------------- */
+
+static void post(struct attempts *attempts, const struct buyer *buyer, struct attempt *attempt)
+{
+    struct due *due = attempt->due;
+    int64_t at_s = due->result.begun_at_ms / 1000;
+    struct buf *signature = buf_new(128), *legacy = buf_new(DIGEST_HEX_BYTES);
+    char id[UUID_TEXT_BYTES], timestamp[24];
+    struct http_header headers[5];
+    struct http_request request = {
+        .url = span_of(buyer->url), .method = "POST", .headers = headers, .header_count = 4, .body = due->body,
+        .timeout_ms = (int)lanes_timeout_ms(buyer), .connect_timeout_ms = CONNECT_MOST_MS,
+    };
+
+    uuid_text(&due->id, id);
+    snprintf(timestamp, sizeof timestamp, "%lld", (long long)at_s);
+    sign_webhook(signature, buyer->secrets, buyer->secret_count, span_of(id), at_s, due->body);
+    headers[0] = (struct http_header){SPAN("content-type"), SPAN("application/json")};
+    headers[1] = (struct http_header){SPAN("webhook-id"), span_of(id)};
+    headers[2] = (struct http_header){SPAN("webhook-timestamp"), span_of(timestamp)};
+    headers[3] = (struct http_header){SPAN("webhook-signature"), buf_span(signature)};
+    if (buyer->has_legacy_signature && buyer->secret_count > 0) {
+        sign_legacy(legacy, buyer->secrets[0], due->body);
+        headers[request.header_count++] = (struct http_header){SPAN("X-LeadDistro-Signature"), buf_span(legacy)};
+    }
+    http_client_send(attempts->client, &request, on_answer, attempt);
+    buf_free(&signature);
+    buf_free(&legacy);
+}
+
+static void begin(struct attempts *attempts, const struct buyer *buyer, struct lane *lane, const struct lane_limits *limits)
+{
+    struct attempt *attempt = must_alloc(sizeof *attempt);
+
+    *attempt = (struct attempt){attempts, lane, lanes_shift(attempts->lanes, lane), clock_mono_ms()};
+    attempt->due->result.begun_at_ms = clock_wall_ms();
+    lane_begun(lane, limits);
+    attempts->under_way++;
+    metric_set(attempts->in_flight, (int64_t)attempts->under_way);
+    post(attempts, buyer, attempt);
+}
+
+/* Gives back what waits in the lane and whose lease ends before that moment (monotonic), from the first on. */
+static void drop_lapsed(struct attempts *attempts, struct lane *lane, int64_t until_ms)
+{
+    while (lane->waiting.count > 0 && lane->waiting.first->lease_until_ms < until_ms)
+        give_back_add(attempts->back, lanes_shift(attempts->lanes, lane));
+}
+
+/* Begins the first of the lane, if it may. Returns whether it did; *wait_ms is lowered to when a rate limit will let it. */
+static bool try_lane(struct attempts *attempts, struct lane *lane, int64_t *wait_ms)
+{
+    const struct buyer *buyer = catalog_buyer(stage_catalog(attempts->stage), lane->buyer_id);
+    int64_t now_ms = clock_mono_ms(), lane_wait_ms;
+    struct lane_limits limits;
+
+    if (buyer == NULL || buyer->url[0] == '\0') {
+        drop_lapsed(attempts, lane, INT64_MAX);
+        return false;
+    }
+    limits = lanes_limits(buyer);
+    drop_lapsed(attempts, lane, now_ms + lanes_timeout_ms(buyer));
+    if (lane_is_full(lane, &limits)) {
+        lanes_park(lane);
+        return false;
+    }
+    if (lane_may_begin(lane, &limits, attempts->connections - attempts->under_way, now_ms, &lane_wait_ms)) {
+        begin(attempts, buyer, lane, &limits);
+        return true;
+    }
+    if (lane_wait_ms > 0 && lane_wait_ms < *wait_ms)
+        *wait_ms = lane_wait_ms;
+    return false;
+}
+
+void attempts_begin(struct attempts *attempts)
+{
+    int64_t wait_ms = INT64_MAX;
+    size_t in_vain = 0;
+    struct lane *lane;
+
+    while (!attempts->is_stopped && attempts->under_way < attempts->connections && record_has_room(attempts->record, attempts->under_way) &&
+           (lane = lanes_turn(attempts->lanes)) != NULL) {
+        in_vain = try_lane(attempts, lane, &wait_ms) ? 0 : in_vain + 1;
+        if (in_vain > lanes_turns(attempts->lanes))
+            break;
+    }
+    if (wait_ms < INT64_MAX)
+        loop_timer_set(attempts->timer, wait_ms, 0);
+}
+
+void attempts_stop(struct attempts *attempts)
+{
+    struct lane *lane;
+
+    attempts->is_stopped = true;
+    while ((lane = lanes_next_waiting(attempts->lanes)) != NULL)
+        drop_lapsed(attempts, lane, INT64_MAX);
+}
+
+void attempts_on_catalog(struct attempts *attempts)
+{
+    if (attempts->former != NULL && http_client_busy(attempts->former) == 0)
+        http_client_close(&attempts->former);
+    if (attempts->allows_private == stage_catalog(attempts->stage)->allows_private_endpoints)
+        return;
+    attempts->allows_private = !attempts->allows_private;
+    if (attempts->former != NULL)
+        http_client_close(&attempts->former); /* the choice was changed twice within a request: those are given back */
+    attempts->former = attempts->client;
+    attempts->client = open_client(attempts);
+}

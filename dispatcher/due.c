@@ -1,0 +1,81 @@
+#include "dispatcher/due.h"
+
+#include "common/must.h"
+#include "dispatcher/body.h"
+
+#include <stdlib.h>
+
+struct due *due_new(const struct delivery *delivery, int64_t lease_until_ms, struct lane *lane)
+{
+    struct due *due = must_zalloc(sizeof *due);
+
+    due->id = delivery->id;
+    due->lead_id = delivery->lead_id;
+    due->attempt = (int)delivery->attempt;
+    due->lease_until_ms = lease_until_ms;
+    due->sold_at_ms = delivery->sold_at_ms;
+    due->lane = lane;
+    if (lane != NULL) {
+        struct buf *body = buf_new(1024);
+
+        body_print(delivery, body);
+        due->body = (struct span){must_copy(body->data, body->len), body->len};
+        buf_free(&body);
+    }
+    return due;
+}
+
+void due_drop_body(struct due *due)
+{
+    free((char *)due->body.ptr);
+    due->body = (struct span){NULL, 0};
+}
+
+void due_free(struct due **due)
+{
+    if (*due != NULL) {
+        due_drop_body(*due);
+        free((char *)(*due)->result.answer.ptr);
+        free(*due);
+        *due = NULL;
+    }
+}
+
+size_t due_bytes(const struct due *due)
+{
+    return sizeof *due + due->body.len + due->result.answer.len;
+}
+
+void due_append(struct due_list *list, struct due *due)
+{
+    due->next = NULL;
+    if (list->last != NULL)
+        list->last->next = due;
+    else
+        list->first = due;
+    list->last = due;
+    list->count++;
+}
+
+void due_prepend(struct due_list *list, struct due *due)
+{
+    due->next = list->first;
+    list->first = due;
+    if (list->last == NULL)
+        list->last = due;
+    list->count++;
+}
+
+struct due *due_shift(struct due_list *list)
+{
+    struct due *due = list->first;
+
+    if (due != NULL) {
+        list->first = due->next;
+        if (list->first == NULL)
+            list->last = NULL;
+        list->count--;
+        due->next = NULL;
+    }
+    return due;
+}

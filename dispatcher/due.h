@@ -1,0 +1,64 @@
+/*
+ * due.h - one delivery in this dispatcher's hands, from the moment it is taken until its row is written or given back.
+ *
+ * It waits in its buyer's lane, is under way, then its result waits to be recorded: always in exactly one list.
+ */
+#ifndef LEADLINE_DISPATCHER_DUE_H
+#define LEADLINE_DISPATCHER_DUE_H
+
+#include "dispatcher/verdict.h"
+#include "proto/frame.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct lane;
+
+enum { ANSWER_KEPT_BYTES = 2048 }; /* of what a buyer said, in table attempt */
+
+/* What the attempt came to. */
+struct result {
+    enum verdict verdict;
+    int http_status;     /* 0: no answer */
+    int64_t begun_at_ms; /* wall clock */
+    int64_t ended_at_ms; /* monotonic: the wait for the next attempt counts from here */
+    int64_t took_ms;
+    int64_t retry_in_ms; /* of VERDICT_RETRY */
+    struct span answer;  /* owned; UTF-8 without NUL, at most ANSWER_KEPT_BYTES */
+    bool is_unlogged;    /* the database refuses the attempt's row: only the delivery is written */
+};
+
+struct due {
+    struct uuid id; /* the webhook-id */
+    struct uuid lead_id;
+    int attempt;            /* attempts recorded before this one: what the row must still say when the result is written */
+    int64_t lease_until_ms; /* monotonic */
+    int64_t sold_at_ms;
+    struct lane *lane; /* its buyer's; NULL when it is only to be given back */
+    struct span body;  /* owned; absent once the attempt was made */
+    struct result result;
+    struct due *next; /* in the list that has it */
+};
+
+/* A copy of what is needed of the delivery, its body made; owned by the caller. */
+struct due *due_new(const struct delivery *delivery, int64_t lease_until_ms, struct lane *lane);
+void due_free(struct due **due);
+
+/* Frees the body: no further attempt will be made from here. */
+void due_drop_body(struct due *due);
+
+/* The memory that it takes. */
+size_t due_bytes(const struct due *due);
+
+/* A list, first in first out. */
+struct due_list {
+    struct due *first, *last;
+    size_t count;
+};
+
+void due_append(struct due_list *list, struct due *due);
+void due_prepend(struct due_list *list, struct due *due);
+struct due *due_shift(struct due_list *list); /* NULL when it is empty */
+
+#endif

@@ -1,0 +1,109 @@
+#include "dispatcher/lane.h"
+
+#include "common/must.h"
+
+#include <stdlib.h>
+
+struct lane *lane_new(struct span buyer_id, int64_t now_ms)
+{
+    struct lane *lane = must_zalloc(sizeof *lane);
+
+    lane->buyer_id = (struct span){must_copy(buyer_id.ptr, buyer_id.len), buyer_id.len};
+    lane->filled_at_ms = now_ms;
+    lane->tokens = 1;
+    return lane;
+}
+
+void lane_free(struct lane **lane)
+{
+    if (*lane != NULL) {
+        must((*lane)->waiting.count == 0 && (*lane)->in_flight == 0);
+        free((char *)(*lane)->buyer_id.ptr);
+        free(*lane);
+        *lane = NULL;
+    }
+}
+
+void lane_add(struct lane *lane, struct due *due)
+{
+    due_append(&lane->waiting, due);
+    lane->bytes += due_bytes(due);
+}
+
+struct due *lane_shift(struct lane *lane)
+{
+    struct due *due = due_shift(&lane->waiting);
+
+    must(due != NULL);
+    lane->bytes -= due_bytes(due);
+    return due;
+}
+
+static int64_t concurrent(const struct lane_limits *limits)
+{
+    return limits->concurrent > 0 ? limits->concurrent : LANE_CONCURRENT;
+}
+
+size_t lane_room(const struct lane *lane, const struct lane_limits *limits, size_t most)
+{
+    int64_t held = (int64_t)most;
+    int64_t room;
+
+    if (lane->average_ms > 0 && concurrent(limits) * LANE_AHEAD_MS / lane->average_ms < held)
+        held = concurrent(limits) * LANE_AHEAD_MS / lane->average_ms;
+    if (limits->per_second > 0 && limits->per_second * LANE_AHEAD_MS / 1000 < held)
+        held = limits->per_second * LANE_AHEAD_MS / 1000;
+    if (held < 1)
+        held = 1;
+    room = held - (int64_t)lane->waiting.count;
+    return room > 0 ? (size_t)room : 0;
+}
+
+/* Fills the bucket up to now. Its size is small: within any second no more than the limit and LANE_BURST_MS of it begin. */
+static void refill(struct lane *lane, int64_t per_second, int64_t now_ms)
+{
+    double most = (double)per_second * LANE_BURST_MS / 1000;
+
+    if (most < 1)
+        most = 1;
+    if (now_ms > lane->filled_at_ms)
+        lane->tokens += (double)(now_ms - lane->filled_at_ms) * (double)per_second / 1000;
+    if (lane->tokens > most)
+        lane->tokens = most;
+    lane->filled_at_ms = now_ms;
+}
+
+bool lane_is_full(const struct lane *lane, const struct lane_limits *limits)
+{
+    return (int64_t)lane->in_flight >= concurrent(limits);
+}
+
+bool lane_may_begin(struct lane *lane, const struct lane_limits *limits, size_t free_connections, int64_t now_ms, int64_t *wait_ms)
+{
+    *wait_ms = 0;
+    if (lane->waiting.count == 0 || lane_is_full(lane, limits) || lane->in_flight >= free_connections)
+        return false;
+    if (limits->per_second <= 0)
+        return true;
+    refill(lane, limits->per_second, now_ms);
+    if (lane->tokens >= 1)
+        return true;
+    *wait_ms = (int64_t)((1 - lane->tokens) * 1000 / (double)limits->per_second) + 1;
+    return false;
+}
+
+void lane_begun(struct lane *lane, const struct lane_limits *limits)
+{
+    lane->in_flight++;
+    if (limits->per_second > 0)
+        lane->tokens -= 1;
+}
+
+void lane_ended(struct lane *lane, int64_t took_ms)
+{
+    must(lane->in_flight > 0);
+    lane->in_flight--;
+    if (took_ms < 1)
+        took_ms = 1;
+    lane->average_ms = lane->average_ms == 0 ? took_ms : (lane->average_ms * 7 + took_ms) / 8;
+}

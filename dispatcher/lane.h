@@ -1,0 +1,77 @@
+/*
+ * lane.h - one buyer's lane: what waits for it here, and how much of that may begin now.
+ *
+ * No socket, no SQL, no clock: the time is an argument (monotonic milliseconds). Limits are the buyer's at the moment of
+ * the call, so a new configuration holds at once.
+ */
+#ifndef LEADLINE_DISPATCHER_LANE_H
+#define LEADLINE_DISPATCHER_LANE_H
+
+#include "common/span.h"
+#include "dispatcher/due.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    LANE_CONCURRENT = 64,    /* requests at once, when the buyer has no limit of its own */
+    LANE_AHEAD_MS = 5000,    /* holds no more than can begin within this time */
+    LANE_BURST_MS = 20,      /* of a rate limit, that may come at once: timers are not finer than a few milliseconds */
+};
+
+struct lane_limits {
+    int64_t concurrent; /* requests at once; 0: LANE_CONCURRENT */
+    int64_t per_second; /* requests begun; 0: no limit */
+};
+
+struct lane {
+    struct span buyer_id;    /* owned */
+    struct due_list waiting;
+    size_t bytes;            /* of what waits */
+    size_t in_flight;        /* attempts under way */
+    double tokens;           /* of the rate limit */
+    int64_t filled_at_ms;    /* when tokens was right */
+    int64_t average_ms;      /* what an attempt takes, lately; 0: not known yet */
+    bool is_in_ring;         /* of lanes in which something waits (lanes.c) */
+    struct lane *next;       /* in that ring */
+    bool is_parked;          /* out of that ring until an attempt ends: it has all the requests that it may have */
+    bool is_hungry;          /* the database may hold more that is due: it is in sweep.c's list */
+    struct lane *next_hungry;
+    size_t asked, got;       /* of a sweep that is on its way; asked 0: none */
+};
+
+/* An empty lane, owned by the caller; it must be empty again when it is freed. */
+struct lane *lane_new(struct span buyer_id, int64_t now_ms);
+void lane_free(struct lane **lane);
+
+void lane_add(struct lane *lane, struct due *due);
+
+/*
+ * How many more deliveries may this lane hold?
+ *
+ * most  as many as any lane may hold
+ * The slower a buyer answers, the less is held for it: what waits here keeps its lease from other dispatchers.
+ */
+size_t lane_room(const struct lane *lane, const struct lane_limits *limits, size_t most);
+
+/*
+ * May the first that waits begin?
+ *
+ * free_connections  that no lane uses now. A lane gets no more than are then still free: many lanes whose buyers hang take
+ *                   equal parts and always leave one for the next
+ * wait_ms           set when only the rate limit is in the way: until then; else 0
+ */
+bool lane_may_begin(struct lane *lane, const struct lane_limits *limits, size_t free_connections, int64_t now_ms, int64_t *wait_ms);
+
+/* Takes the first that waits (there is one), without beginning it. */
+struct due *lane_shift(struct lane *lane);
+
+/* Has it as many requests as its buyer takes? */
+bool lane_is_full(const struct lane *lane, const struct lane_limits *limits);
+
+/* An attempt began, and ended. */
+void lane_begun(struct lane *lane, const struct lane_limits *limits);
+void lane_ended(struct lane *lane, int64_t took_ms);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * leadline-dispatcher: brings every sold lead to its buyer, by signed webhook.
+ *
+ *     frame or sweep → lane → attempt → record
+ */
+#include "dispatcher/attempts.h"
+#include "dispatcher/give_back.h"
+#include "dispatcher/lanes.h"
+#include "dispatcher/record.h"
+#include "dispatcher/store.h"
+#include "dispatcher/sweep.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/must.h"
+#include "proto/stage.h"
+
+#include <stdlib.h>
+
+enum { FRAME_DELIVERIES_MOST = 16384 }; /* more have no place in a frame; the memory for decoding is bounded by it */
+
+static const struct param dispatcher_params[] = {
+#define PARAM(name, kind, unit, otherwise, least, most, meaning) {#name, PARAM_##kind, unit, otherwise, least, most, meaning},
+#include "dispatcher/dispatcher.def"
+#undef PARAM
+    {.name = NULL},
+};
+
+struct dispatcher {
+    struct stage *stage;
+    struct lanes *lanes;
+    struct store *store;
+    struct record *record;
+    struct give_back *back;
+    struct sweep *sweep;
+    struct attempts *attempts;
+    struct metric *waiting, *refused;
+};
+
+/* What this turn has brought: results to write, leases to end, deliveries to take, attempts to begin. */
+static void on_turn_end(void *ctx)
+{
+    struct dispatcher *self = ctx;
+
+    attempts_begin(self->attempts);
+    record_flush(self->record);
+    give_back_flush(self->back);
+    sweep_run(self->sweep);
+    metric_set(self->waiting, (int64_t)lanes_waiting(self->lanes));
+}
+
+static int start(struct stage *stage, struct error *err)
+{
+    const struct params *params = stage_params(stage);
+    struct dispatcher *self = must_zalloc(sizeof *self);
+
+    (void)err;
+    stage_set_self(stage, self);
+    self->stage = stage;
+    self->lanes = lanes_new((size_t)params_int(params, "lane_deliveries"), (size_t)params_int(params, "waiting_bytes"));
+    self->store = store_open(stage);
+    self->record = record_new(stage_loop(stage), self->store, self->lanes);
+    self->back = give_back_new(self->store, self->lanes);
+    self->sweep = sweep_new(stage, self->store, self->lanes, self->back, params_int(params, "lease_slack_ms"));
+    self->attempts = attempts_new(stage, self->lanes, self->record, self->back, (size_t)params_int(params, "connections"));
+    self->waiting = metric_gauge("leadline_deliveries_waiting", NULL, "Deliveries that wait in memory for their attempt.");
+    self->refused = metric_counter("leadline_frames_refused_total", "kind=\"deliveries\"", "Frames that could not be read.");
+    loop_on_turn_end(stage_loop(stage), on_turn_end, self);
+    return 0;
+}
+
+static void stop(struct stage *stage)
+{
+    struct dispatcher *self = stage_self(stage);
+
+    attempts_free(&self->attempts);
+    store_close(&self->store);
+    sweep_free(&self->sweep);
+    give_back_free(&self->back);
+    record_free(&self->record);
+    lanes_free(&self->lanes);
+    free(self);
+}
+
+static void refuse_frame(struct dispatcher *self, const struct frame *frame, const char *why)
+{
+    metric_add(self->refused, 1);
+    log_event(LOG_WARN, "frame.refused", "kind=%d sender=%s items=%zu why=%s", (int)frame->kind, log_quote(frame->sender),
+              frame->count, LOG_Q(why));
+}
+
+/*
+ * Until when a delivery is ours, on our monotonic clock. The length of its lease is told by the database's clock alone;
+ * how long the frame was on its way, by two clocks of hosts that keep time.
+ */
+static int64_t lease_end(const struct frame *frame, const struct delivery *delivery)
+{
+    enum { LEASE_MOST_MS = 3600 * 1000 };
+    int64_t lease_ms = delivery->lease_until_ms - delivery->sold_at_ms;
+    int64_t age_ms = clock_wall_ms() - frame->sent_at_ms;
+
+    if (lease_ms < 0 || lease_ms > LEASE_MOST_MS)
+        lease_ms = 0;
+    return clock_mono_ms() + lease_ms - (age_ms > 0 ? age_ms : 0);
+}
+
+/* Already leased to this process by the router; what cannot wait here is given back. */
+static void on_delivery(struct dispatcher *self, const struct frame *frame, const struct delivery *delivery)
+{
+    const struct buyer *buyer = catalog_buyer(stage_catalog(self->stage), delivery->buyer_id);
+    struct lane_limits limits = {0, 0};
+    struct lane *lane = NULL;
+    struct due *due;
+
+    if (buyer == NULL)
+        stage_refresh_catalog(self->stage);
+    if (buyer != NULL && !stage_is_stopping(self->stage)) {
+        lane = lanes_of(self->lanes, buyer->id, clock_mono_ms());
+        limits = lanes_limits(buyer);
+    }
+    if (lanes_take(self->lanes, delivery, lease_end(frame, delivery), lane, &limits, &due) != TAKEN_NO_ROOM)
+        return;
+    give_back_add(self->back, due);
+    if (lane != NULL)
+        sweep_wants(self->sweep, lane);
+}
+
+static bool is_sane(const struct delivery *delivery)
+{
+    return delivery->attempt >= 0 && delivery->attempt < ATTEMPTS_MOST && delivery->buyer_id.len > 0 &&
+           delivery->price_cents >= 0 && delivery->sold_at_ms > 0;
+}
+
+static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
+{
+    struct dispatcher *self = stage_self(stage);
+    struct delivery *deliveries;
+    struct error err;
+
+    if (frame->kind != FRAME_DELIVERIES) {
+        refuse_frame(self, frame, "it is not for a dispatcher");
+        return;
+    }
+    if (frame->count > FRAME_DELIVERIES_MOST) {
+        refuse_frame(self, frame, "too many items");
+        return;
+    }
+    deliveries = arena_alloc(*arena, (frame->count + 1) * sizeof *deliveries);
+    for (size_t i = 0; i < frame->count; i++) {
+        if (frame_next_delivery(frame, *arena, &deliveries[i], &err) != 0) {
+            refuse_frame(self, frame, err.text);
+            return;
+        }
+        if (!is_sane(&deliveries[i])) {
+            refuse_frame(self, frame, "a value is out of range");
+            return;
+        }
+    }
+    for (size_t i = 0; i < frame->count; i++)
+        on_delivery(self, frame, &deliveries[i]);
+}
+
+static void on_catalog(struct stage *stage, const struct catalog *old)
+{
+    struct dispatcher *self = stage_self(stage);
+
+    (void)old;
+    attempts_on_catalog(self->attempts);
+    lanes_prune(self->lanes, stage_catalog(stage));
+}
+
+static void sweep(struct stage *stage)
+{
+    struct dispatcher *self = stage_self(stage);
+
+    sweep_tick(self->sweep);
+}
+
+static void stop_taking(struct stage *stage)
+{
+    struct dispatcher *self = stage_self(stage);
+
+    sweep_stop(self->sweep);
+    attempts_stop(self->attempts);
+}
+
+static bool is_idle(struct stage *stage)
+{
+    struct dispatcher *self = stage_self(stage);
+
+    return attempts_under_way(self->attempts) == 0 && record_waiting(self->record) == 0 && !sweep_is_busy(self->sweep) &&
+           give_back_waiting(self->back) == 0;
+}
+
+static const char *why_not_ready(struct stage *stage)
+{
+    struct dispatcher *self = stage_self(stage);
+
+    return store_is_up(self->store) ? NULL : "the database is away";
+}
+
+static void load(struct stage *stage, int64_t *done, int64_t *waiting)
+{
+    struct dispatcher *self = stage_self(stage);
+
+    *done = record_done(self->record);
+    *waiting = (int64_t)(lanes_waiting(self->lanes) + attempts_under_way(self->attempts) + record_waiting(self->record));
+}
+
+static const struct stage_spec spec = {
+    .kind = STAGE_DISPATCHER,
+    .purpose = "Brings every sold lead to its buyer by signed webhook, and tries again until it is there.",
+    .params = dispatcher_params,
+    .catalog_parts = CATALOG_DELIVERY,
+    .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .sweep = sweep, .stop_taking = stop_taking,
+    .is_idle = is_idle, .why_not_ready = why_not_ready, .load = load, .stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+    return stage_main(argc, argv, &spec);
+}

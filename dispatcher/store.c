@@ -1,0 +1,323 @@
+#include "dispatcher/store.h"
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/must.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Index look-ups whatever the statistics say: a partition that was empty when it was last analyzed may be full by now. */
+#define PLANS "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;" \
+              " SET plan_cache_mode = force_generic_plan; SET statement_timeout = '5s'; SET lock_timeout = '2s';" \
+              " SET idle_in_transaction_session_timeout = '1s';"
+
+static const char RECORD_SETTINGS[] = PLANS " SET synchronous_commit = on";
+
+/* A lost lease costs a second attempt with the same webhook-id, not a lead: it need not wait for the disk. */
+static const char LEASE_SETTINGS[] = PLANS " SET synchronous_commit = off";
+
+static const char RECORD[] =
+    "WITH result AS MATERIALIZED"
+    " (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::text[], $5::text[], $6::int8[], $7::int4[],"
+    "   $8::timestamptz[], $9::int4[], $10::text[], $11::bool[])"
+    "   AS r (lead_id, id, attempt, state, verdict, retry_in_ms, http_status, at, took_ms, answer, is_logged)),"
+    " done AS"
+    " (UPDATE delivery d SET state = r.state::delivery_state, attempt = r.attempt + 1, lease_by = NULL,"
+    "   last_http_status = r.http_status,"
+    "   due_at = CASE WHEN r.state = 'OPEN' THEN now() + r.retry_in_ms * interval '1 millisecond' ELSE d.due_at END"
+    "  FROM result r"
+    "  WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state = 'OPEN' AND d.attempt = r.attempt"
+    "  RETURNING d.lead_id, d.id, r.attempt, r.verdict, r.http_status, r.at, r.took_ms, r.answer, r.is_logged),"
+    " logged AS"
+    " (INSERT INTO attempt (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, answer)"
+    "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, verdict, answer FROM done WHERE is_logged"
+    "  ON CONFLICT DO NOTHING)"
+    " SELECT count(*) FROM done";
+
+/* Numbers become lists of their text, so that reading the document does not round them. */
+static const char TAKE[] =
+    "WITH due AS MATERIALIZED"
+    " (SELECT d.lead_id, d.id, b.lease_ms"
+    "  FROM unnest($1::text[], $2::int8[], $3::int8[]) AS b (buyer_id, wanted, lease_ms)"
+    "  CROSS JOIN LATERAL"
+    "  (SELECT lead_id, id FROM delivery WHERE buyer_id = b.buyer_id AND state = 'OPEN' AND due_at <= now()"
+    "   ORDER BY due_at LIMIT b.wanted FOR UPDATE SKIP LOCKED) d),"
+    " taken AS"
+    " (UPDATE delivery d SET due_at = now() + due.lease_ms * interval '1 millisecond', lease_by = $4::text"
+    "  FROM due WHERE d.lead_id = due.lead_id AND d.id = due.id"
+    "  RETURNING d.id, d.lead_id, d.n, d.buyer_id, d.attempt)"
+    " SELECT t.id, t.lead_id, t.buyer_id, t.attempt, s.campaign_id, s.price_cents, s.is_test, s.sold_at,"
+    "  (CASE WHEN jsonb_path_exists(l.fields, '$.* ? (@.type() == \"number\")') THEN"
+    "    (SELECT jsonb_object_agg(f.key, CASE jsonb_typeof(f.value)"
+    "      WHEN 'number' THEN jsonb_build_array(f.value #>> '{}') ELSE f.value END) FROM jsonb_each(l.fields) f)"
+    "   ELSE l.fields END)::text"
+    " FROM taken t LEFT JOIN sale s ON s.lead_id = t.lead_id AND s.n = t.n LEFT JOIN lead l ON l.id = t.lead_id";
+
+static const char GIVE_BACK[] =
+    "UPDATE delivery d SET due_at = now(), lease_by = NULL FROM unnest($1::uuid[], $2::uuid[], $3::int4[]) AS r (lead_id, id, attempt)"
+    " WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state = 'OPEN' AND d.attempt = r.attempt AND d.lease_by = $4::text";
+
+static const char TAKE_OVER[] =
+    "WITH own AS MATERIALIZED"
+    " (SELECT d.lead_id, d.id FROM unnest($1::text[]) AS b (buyer_id)"
+    "  CROSS JOIN LATERAL"
+    "  (SELECT lead_id, id FROM delivery WHERE buyer_id = b.buyer_id AND state = 'OPEN' AND due_at > now()"
+    "   AND due_at <= now() + interval '1 hour' AND lease_by = $2::text ORDER BY due_at FOR UPDATE SKIP LOCKED) d)"
+    " UPDATE delivery d SET due_at = now(), lease_by = NULL FROM own WHERE d.lead_id = own.lead_id AND d.id = own.id";
+
+static const struct db_statement record_statements[] = {{"record", RECORD}, {NULL, NULL}};
+static const struct db_statement lease_statements[] = {
+    {"take", TAKE}, {"give_back", GIVE_BACK}, {"take_over", TAKE_OVER}, {NULL, NULL},
+};
+
+struct store {
+    struct span me; /* lease_by */
+    struct db *record;
+    struct db *lease;
+};
+
+/* What waits for an answer. */
+struct call {
+    store_done_fn *fn;
+    store_taken_fn *on_taken;
+    void *ctx;
+};
+
+struct store *store_open(struct stage *stage)
+{
+    struct store *store = must_zalloc(sizeof *store);
+
+    store->me = span_of(stage_name(stage));
+    store->record = stage_open_db(stage, RECORD_SETTINGS, record_statements, NULL, NULL);
+    store->lease = stage_open_db(stage, LEASE_SETTINGS, lease_statements, NULL, NULL);
+    return store;
+}
+
+void store_close(struct store **store)
+{
+    if (*store != NULL) {
+        db_close(&(*store)->record);
+        db_close(&(*store)->lease);
+        free(*store);
+        *store = NULL;
+    }
+}
+
+bool store_is_up(const struct store *store)
+{
+    return db_is_up(store->record) && db_is_up(store->lease);
+}
+
+bool store_is_away(const struct store *store)
+{
+    return db_is_away(store->record) || db_is_away(store->lease);
+}
+
+static struct call *call_new(store_done_fn *fn, store_taken_fn *on_taken, void *ctx)
+{
+    struct call *call = must_alloc(sizeof *call);
+
+    *call = (struct call){fn, on_taken, ctx};
+    return call;
+}
+
+/* Ends a call; a statement that is refused is logged, without the server's words: they may quote a row. */
+static void call_end(struct call *call, const struct db_error *error, const char *statement, int64_t rows)
+{
+    if (error->trouble == DB_REFUSED)
+        log_event(LOG_ERROR, "store.refused", "statement=%s sqlstate=%s", statement, error->sqlstate);
+    else if (error->trouble != DB_OK)
+        log_event(LOG_WARN, "store.trouble", "statement=%s sqlstate=%s text=%s", statement, error->sqlstate,
+                  error->trouble == DB_CONFLICT ? "\"conflict\"" : LOG_Q(error->text));
+    call->fn(call->ctx, error->trouble, error->trouble == DB_OK ? rows : 0);
+    free(call);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct due *const *left = a, *const *right = b;
+    int order = uuid_compare(&(*left)->lead_id, &(*right)->lead_id);
+
+    return order != 0 ? order : uuid_compare(&(*left)->id, &(*right)->id);
+}
+
+/* The first three parameters of a statement on deliveries in hand: lead, id, attempts recorded before. */
+static void add_keys(struct db_job *job, struct due **dues, size_t count)
+{
+    qsort(dues, count, sizeof *dues, by_key);
+    db_array(job, DB_UUID, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_uuid(job, &dues[i]->lead_id);
+    db_array(job, DB_UUID, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_uuid(job, &dues[i]->id);
+    db_array(job, DB_INT4, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_int(job, dues[i]->attempt);
+}
+
+static void add_results(struct db_job *job, struct due *const *dues, size_t count, int64_t now_ms)
+{
+    db_array(job, DB_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_text(job, span_of(verdict_state(dues[i]->result.verdict)));
+    db_array(job, DB_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_text(job, span_of(verdict_word(dues[i]->result.verdict)));
+    db_array(job, DB_INT8, count);
+    for (size_t i = 0; i < count; i++) {
+        int64_t left_ms = dues[i]->result.retry_in_ms - (now_ms - dues[i]->result.ended_at_ms);
+
+        db_item_int(job, left_ms > 0 ? left_ms : 0);
+    }
+    db_array(job, DB_INT4, count);
+    for (size_t i = 0; i < count; i++)
+        if (dues[i]->result.http_status > 0)
+            db_item_int(job, dues[i]->result.http_status);
+        else
+            db_item_null(job);
+    db_array(job, DB_TIMESTAMPTZ, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_time(job, dues[i]->result.begun_at_ms * 1000);
+    db_array(job, DB_INT4, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_int(job, dues[i]->result.took_ms);
+    db_array(job, DB_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_text(job, dues[i]->result.answer);
+    db_array(job, DB_BOOL, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_bool(job, !dues[i]->result.is_unlogged);
+}
+
+static void on_recorded(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    call_end(ctx, error, "record", error->trouble == DB_OK ? db_int(rows[0], 0, 0) : 0);
+}
+
+void store_record(struct store *store, struct due **dues, size_t count, store_done_fn *fn, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "record");
+    add_keys(job, dues, count);
+    add_results(job, dues, count, clock_mono_ms());
+    db_send(store->record, &job, on_recorded, call_new(fn, NULL, ctx));
+}
+
+static void on_given_back(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    call_end(ctx, error, "give_back", error->trouble == DB_OK ? db_affected(rows[0]) : 0);
+}
+
+void store_give_back(struct store *store, struct due **dues, size_t count, store_done_fn *fn, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "give_back");
+    add_keys(job, dues, count);
+    db_add_text(job, store->me);
+    db_send(store->lease, &job, on_given_back, call_new(fn, NULL, ctx));
+}
+
+static void on_taken_over(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    call_end(ctx, error, "take_over", error->trouble == DB_OK ? db_affected(rows[0]) : 0);
+}
+
+void store_take_over(struct store *store, const struct span *buyer_ids, size_t count, store_done_fn *fn, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "take_over");
+    db_array(job, DB_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_text(job, buyer_ids[i]);
+    db_add_text(job, store->me);
+    db_send(store->lease, &job, on_taken_over, call_new(fn, NULL, ctx));
+}
+
+/* A normal form as it stands in a row: a text, a boolean, or a number in a list (see TAKE). */
+static void read_field(struct field *field, struct arena *arena, const char *name, const struct json *value)
+{
+    enum json_kind kind = json_kind(value);
+
+    field->name = arena_copy(arena, span_of(name));
+    field->kind = kind == JSON_TEXT ? VALUE_TEXT : kind == JSON_LIST ? VALUE_NUMBER : VALUE_BOOL;
+    if (kind == JSON_TRUE || kind == JSON_FALSE)
+        field->text = kind == JSON_TRUE ? SPAN("true") : SPAN("false");
+    else
+        field->text = arena_copy(arena, json_text(kind == JSON_LIST ? json_at(value, 0) : value));
+}
+
+static int read_fields(struct field_list *fields, struct arena *arena, struct span text)
+{
+    struct json *document = json_parse(text, NULL), *value;
+    const char *name;
+    void *iter = NULL;
+
+    if (document == NULL || json_kind(document) != JSON_OBJECT) {
+        if (document != NULL)
+            json_free(&document);
+        return -1;
+    }
+    fields->items = arena_alloc(arena, (json_count(document) + 1) * sizeof *fields->items);
+    fields->count = 0;
+    while (json_each(document, &iter, &name, &value))
+        if (json_kind(value) != JSON_NULL && json_kind(value) != JSON_OBJECT)
+            read_field(&fields->items[fields->count++], arena, name, value);
+    json_free(&document);
+    return 0;
+}
+
+static int read_taken(struct delivery *delivery, struct arena *arena, const struct db_rows *rows, int row)
+{
+    *delivery = (struct delivery){
+        .id = db_uuid(rows, row, 0), .lead_id = db_uuid(rows, row, 1), .buyer_id = db_text(rows, row, 2),
+        .attempt = db_int(rows, row, 3), .campaign_id = db_text(rows, row, 4), .price_cents = db_int(rows, row, 5),
+        .is_test = db_bool(rows, row, 6), .sold_at_ms = db_time_us(rows, row, 7) / 1000,
+    };
+    if (db_is_null(rows, row, 4) || db_is_null(rows, row, 8))
+        return -1;
+    return read_fields(&delivery->fields, arena, db_text(rows, row, 8));
+}
+
+static void on_taken(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    struct call *call = ctx;
+    int count = error->trouble == DB_OK ? db_count(rows[0]) : 0;
+
+    for (int row = 0; row < count; row++) {
+        struct arena *arena = arena_new();
+        struct delivery delivery;
+        char id[UUID_TEXT_BYTES];
+
+        if (read_taken(&delivery, arena, rows[0], row) == 0)
+            call->on_taken(call->ctx, &delivery);
+        else
+            log_event(LOG_ERROR, "delivery.unreadable", "delivery=%s", uuid_text(&delivery.id, id));
+        arena_free(&arena);
+    }
+    call_end(call, error, "take", count);
+}
+
+void store_take(struct store *store, const struct wanted *wanted, size_t count, store_taken_fn *on_each,
+                store_done_fn *fn, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "take");
+    db_array(job, DB_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_text(job, wanted[i].buyer_id);
+    db_array(job, DB_INT8, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_int(job, (int64_t)wanted[i].count);
+    db_array(job, DB_INT8, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_int(job, wanted[i].lease_ms);
+    db_add_text(job, store->me);
+    db_send(store->lease, &job, on_taken, call_new(fn, on_each, ctx));
+}

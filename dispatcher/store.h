@@ -1,0 +1,54 @@
+/*
+ * store.h - all SQL of the dispatcher: taking due deliveries, writing what came of them, giving them back.
+ *
+ * Two connections: one writes results and waits for the disk, the other takes and gives back leases and need not. Every
+ * callback comes exactly once. The guard is the row: a result is written only while the delivery is OPEN and still at
+ * the attempt for which it was taken.
+ */
+#ifndef LEADLINE_DISPATCHER_STORE_H
+#define LEADLINE_DISPATCHER_STORE_H
+
+#include "common/db.h"
+#include "dispatcher/due.h"
+#include "proto/stage.h"
+
+struct store;
+
+/* Told how many rows were touched, or why none were. */
+typedef void store_done_fn(void *ctx, enum db_trouble trouble, int64_t rows);
+
+/* Begins to connect. Owned by the caller. */
+struct store *store_open(struct stage *stage);
+void store_close(struct store **store); /* what is under way is called back with DB_GONE */
+
+bool store_is_up(const struct store *store);   /* both connections */
+bool store_is_away(const struct store *store); /* one is known to be gone */
+
+/*
+ * Writes results: each delivery's new state and its attempt, in one transaction that is flushed before fn is called.
+ *
+ * dues  borrowed for the call; sorted here by lead and id, so that two batches never lock rows crosswise
+ */
+void store_record(struct store *store, struct due **dues, size_t count, store_done_fn *fn, void *ctx);
+
+/* Ends the leases of these deliveries now, where they are still this process's; sorts dues likewise. */
+void store_give_back(struct store *store, struct due **dues, size_t count, store_done_fn *fn, void *ctx);
+
+/* Ends all leases that this process's name has on deliveries of these buyers: they are from before its start. */
+void store_take_over(struct store *store, const struct span *buyer_ids, size_t count, store_done_fn *fn, void *ctx);
+
+/* How many due deliveries of one buyer are wanted. */
+struct wanted {
+    struct span buyer_id;
+    size_t count;
+    int64_t lease_ms;
+};
+
+/* A delivery that was taken; borrowed for the call. sold_at_ms and fields are as in a router's frame, lease_until_ms is not set. */
+typedef void store_taken_fn(void *ctx, const struct delivery *delivery);
+
+/* Takes what is due, the longest due first: on_taken for each, then fn with their number. */
+void store_take(struct store *store, const struct wanted *wanted, size_t count, store_taken_fn *on_taken,
+                store_done_fn *fn, void *ctx);
+
+#endif

@@ -1,0 +1,222 @@
+#include "gateway/server.h"
+
+#include "common/clock.h"
+#include "common/must.h"
+#include "gateway/ingest.h"
+#include "gateway/reply.h"
+#include "gateway/request.h"
+#include "gateway/server_conn.h"
+
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { SWEEP_MS = 250, HTTP2_CLOSE_MS = 10000 };
+
+struct our_handler {
+    h2o_handler_t super;
+    struct server *server;
+};
+
+/* Requests ------------------------------------------------------------------------------------------------------------ */
+
+static struct span span_of_iovec(h2o_iovec_t bytes)
+{
+    return (struct span){bytes.base, bytes.len};
+}
+
+static bool is_named(const h2o_header_t *header, struct span name)
+{
+    return header->name->len == name.len && memcmp(header->name->base, name.ptr, name.len) == 0;
+}
+
+/* A header that may come once. */
+static void take_once(struct request *request, struct span *place, const h2o_header_t *header)
+{
+    if (place->ptr != NULL)
+        request->has_repeated = true;
+    else
+        *place = span_of_iovec(header->value);
+}
+
+static void join(h2o_req_t *req, struct span *list, const h2o_header_t *header)
+{
+    if (list->ptr == NULL)
+        *list = span_of_iovec(header->value);
+    else
+        *list = span_of_iovec(h2o_concat(&req->pool, h2o_iovec_init(list->ptr, list->len), h2o_iovec_init(H2O_STRLIT(",")), header->value));
+}
+
+static void read_headers(struct request *request, h2o_req_t *req)
+{
+    for (size_t i = 0; i < req->headers.size; i++) {
+        const h2o_header_t *header = &req->headers.entries[i];
+
+        if (header->name == &H2O_TOKEN_CONTENT_TYPE->buf)
+            request->content_type = span_of_iovec(header->value);
+        else if (header->name == &H2O_TOKEN_ACCEPT->buf)
+            join(req, &request->accept, header);
+        else if (header->name == &H2O_TOKEN_CONTENT_ENCODING->buf)
+            request->content_encoding = span_of_iovec(header->value);
+        else if (header->name == &H2O_TOKEN_X_FORWARDED_FOR->buf)
+            join(req, &request->forwarded_for, header);
+        else if (is_named(header, SPAN("x-api-key")))
+            take_once(request, &request->api_key, header);
+        else if (is_named(header, SPAN("idempotency-key")))
+            take_once(request, &request->idempotency_key, header);
+    }
+}
+
+/* h2o is done with the request: answered, or the client left before. */
+static void on_dispose(void *memory)
+{
+    struct request *request = memory;
+
+    if (request->on_gone == NULL)
+        return;
+    conn_of(((h2o_req_t *)request->http)->conn)->broken_off++;
+    request->on_gone(request->waiter);
+}
+
+static int on_req(h2o_handler_t *handler, h2o_req_t *req)
+{
+    struct server *server = ((struct our_handler *)handler)->server;
+    struct request *request = h2o_mem_alloc_shared(&req->pool, sizeof *request, on_dispose);
+    struct conn *conn = conn_of(req->conn);
+
+    memset(request, 0, sizeof *request);
+    request->gateway = server->gateway;
+    request->id = uuid_v7(clock_wall_ms());
+    request->began_ns = clock_mono_ns();
+    request->method = span_of_iovec(req->method);
+    request->path = span_of_iovec(req->path_normalized);
+    if (req->query_at != SIZE_MAX)
+        request->query = (struct span){req->path.base + req->query_at + 1, req->path.len - req->query_at - 1};
+    request->body = (struct span){req->entity.base != NULL ? req->entity.base : "", req->entity.len};
+    request->has_peer = conn->has_peer;
+    memcpy(request->peer, conn->peer, sizeof request->peer);
+    request->http = req;
+    read_headers(request, req);
+    conn->requests++;
+    request_handle(request);
+    return 0;
+}
+
+/* The server ---------------------------------------------------------------------------------------------------------- */
+
+/* Two descriptors a connection: as many as the kernel lets us have. */
+static void raise_descriptors(struct server *server)
+{
+    struct rlimit limit;
+    int64_t room;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    room = limit.rlim_cur > INT32_MAX ? INT32_MAX : (int64_t)limit.rlim_cur;
+    room = (room - 2 * LINGER_MOST) / 2;
+    if (server->options.connections_most > room)
+        server->options.connections_most = room > 16 ? room : 16;
+}
+
+static void configure(struct server *server)
+{
+    h2o_hostconf_t *host;
+    struct our_handler *handler;
+
+    h2o_config_init(&server->config);
+    server->config.server_name = h2o_iovec_init("", 0);
+    server->config.max_request_entity_size = BODY_BYTES_MOST + 1; /* one more, so that request.c sees what is too much */
+    server->config.handshake_timeout = (uint64_t)server->options.request_ms;
+    server->config.http1.req_timeout = (uint64_t)(server->options.idle_ms + 2 * server->options.request_ms); /* conn_sweep() is stricter */
+    server->config.http1.upgrade_to_http2 = server->options.has_http2;
+    server->config.http2.idle_timeout = (uint64_t)server->options.idle_ms;
+    server->config.http2.graceful_shutdown_timeout = HTTP2_CLOSE_MS;
+    server->config.http2.max_concurrent_requests_per_connection = 64;
+    host = h2o_config_register_host(&server->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+    handler = (struct our_handler *)h2o_create_handler(&host->fallback_path, sizeof *handler);
+    handler->super.on_req = on_req;
+    handler->server = server;
+    reply_shape_errors(&host->fallback_path);
+}
+
+static void on_sweep(void *ctx)
+{
+    conn_sweep(ctx);
+}
+
+struct server *server_open(struct gateway *gateway, const struct server_options *options, struct error *err)
+{
+    struct server *server = must_zalloc(sizeof *server);
+    struct loop *loop = stage_loop(gateway->stage);
+
+    server->gateway = gateway;
+    server->options = *options;
+    server->options.listen = server->options.tls_cert = server->options.tls_key = NULL;
+    raise_descriptors(server);
+    configure(server);
+    server->loop = outer_loop_new(loop);
+    server->lingering = linger_new(loop);
+    h2o_context_init(&server->context, outer_loop_h2o(server->loop), &server->config);
+    server->accept.ctx = &server->context;
+    server->accept.hosts = server->config.hosts;
+    server->sweep = loop_timer_new(loop, on_sweep, server);
+    loop_timer_set(server->sweep, SWEEP_MS, SWEEP_MS);
+    if (server_tls(server, options, err) != 0 || server_listen(server, options, err) != 0)
+        server_close(&server);
+    return server;
+}
+
+void server_close(struct server **server)
+{
+    struct server *self = *server;
+
+    if (self == NULL)
+        return;
+    server_listen_stop(self);
+    loop_timer_free(&self->sweep);
+    for (struct conn *conn = self->conns; conn != NULL; conn = conn->behind)
+        shutdown(conn->fd, SHUT_RDWR);
+    for (int i = 0; i < 10 && self->conns != NULL; i++)
+        outer_loop_settle(self->loop);
+    /* A connection that is busy even now keeps the library's state in use: the process ends anyway. */
+    if (self->conns == NULL) {
+        linger_free(&self->lingering);
+        outer_loop_settle(self->loop);
+        h2o_context_dispose(&self->context);
+        h2o_config_dispose(&self->config);
+        SSL_CTX_free(self->accept.ssl_ctx);
+        outer_loop_free(&self->loop);
+        free(self);
+    }
+    *server = NULL;
+}
+
+void server_take(struct server *server)
+{
+    if (server->is_taking || server->stopped_at_ms != 0)
+        return;
+    server->is_taking = true;
+    server_listen_begin(server);
+}
+
+void server_run(struct server *server)
+{
+    outer_loop_run(server->loop);
+}
+
+void server_stop_taking(struct server *server)
+{
+    if (server->stopped_at_ms != 0)
+        return;
+    server->stopped_at_ms = clock_mono_ms();
+    server_listen_stop(server);
+    h2o_context_request_shutdown(&server->context);
+}
+
+bool server_is_idle(const struct server *server)
+{
+    return server->conn_count == 0 && linger_count(server->lingering) == 0;
+}

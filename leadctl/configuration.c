@@ -1,0 +1,37 @@
+#include "leadctl/configuration.h"
+
+#include "leadctl/document.h"
+
+const char CONFIGURATION_DOCUMENT[] =
+    "SELECT i.doc || jsonb_build_object("
+    "'suppliers', (SELECT coalesce(jsonb_agg(s.doc || CASE WHEN s.keys_listed"
+    "   THEN jsonb_build_object('api_keys', coalesce(k.list, '[]')) ELSE '{}' END ORDER BY s.id COLLATE \"C\"), '[]')"
+    "  FROM supplier s LEFT JOIN (SELECT supplier_id, jsonb_agg(jsonb_build_object('sha256', encode(sha256, 'hex')) ORDER BY sha256) AS list"
+    "   FROM api_key GROUP BY supplier_id) k ON k.supplier_id = s.id),"
+    "'buyers', (SELECT coalesce(jsonb_agg(CASE WHEN k.list IS NULL THEN b.doc"
+    "   ELSE jsonb_set(b.doc, '{delivery,secrets}', k.list) END ORDER BY b.id COLLATE \"C\"), '[]')"
+    "  FROM buyer b LEFT JOIN (SELECT buyer_id, jsonb_agg(secret ORDER BY place) AS list FROM buyer_secret GROUP BY buyer_id) k"
+    "   ON k.buyer_id = b.id),"
+    "'campaigns', (SELECT coalesce(jsonb_agg(c.doc || jsonb_build_object('sources', coalesce(s.list, '[]'),"
+    "   'contracts', coalesce(k.list, '[]')) ORDER BY c.id COLLATE \"C\"), '[]')"
+    "  FROM campaign c LEFT JOIN (SELECT campaign_id, jsonb_agg(doc ORDER BY supplier_id COLLATE \"C\") AS list"
+    "   FROM campaign_supplier GROUP BY campaign_id) s ON s.campaign_id = c.id"
+    "  LEFT JOIN (SELECT campaign_id, jsonb_agg(doc ORDER BY id COLLATE \"C\") AS list FROM contract GROUP BY campaign_id) k"
+    "   ON k.campaign_id = c.id)) AS document"
+    " FROM installation i";
+
+struct json *configuration_read(struct db_wait *db, struct error *err)
+{
+    struct db_answer *answer = db_wait_ask(db, CONFIGURATION_DOCUMENT, DB_NO_PARAMS, err);
+    struct json *stored, *document = NULL;
+
+    if (answer == NULL)
+        return NULL;
+    stored = json_parse(db_answer_text(answer, 0, 0), err);
+    db_answer_free(&answer);
+    if (stored == NULL)
+        return NULL;
+    document = schema_arranged(document_schema(), stored);
+    json_free(&stored);
+    return document;
+}

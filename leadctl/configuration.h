@@ -1,0 +1,27 @@
+/*
+ * configuration.h - the configuration as it stands in the database, put together as a document again.
+ */
+#ifndef LEADLINE_LEADCTL_CONFIGURATION_H
+#define LEADLINE_LEADCTL_CONFIGURATION_H
+
+#include "common/db_wait.h"
+#include "common/json.h"
+
+/*
+ * Whoever changes the configuration holds this first, in his transaction: no router is between its fence and its
+ * commit then (DESIGN.md, 3). Routers take the same lock shared.
+ */
+#define CONFIGURATION_FENCE "SELECT pg_advisory_xact_lock(4701, 1)"
+
+/* SQL: a new version, told to everybody who listens; gives its number. The last statement before COMMIT. */
+#define CONFIGURATION_BUMP                                                                                        \
+    "WITH bumped AS (UPDATE installation SET catalog_version = catalog_version + 1 RETURNING catalog_version)"    \
+    " SELECT catalog_version, pg_notify('leadline_catalog', catalog_version::text) FROM bumped"
+
+/* SQL: one row with the document (jsonb). */
+extern const char CONFIGURATION_DOCUMENT[];
+
+/* The document, keys in the schema's order; owned by the caller. NULL with *err. */
+struct json *configuration_read(struct db_wait *db, struct error *err);
+
+#endif

@@ -1,0 +1,203 @@
+#include "leadctl/configuration_store.h"
+
+#include "common/buf.h"
+#include "leadctl/configuration.h"
+#include "leadctl/counters.h"
+#include "leadctl/duplicate_keys.h"
+
+/* Before the fence ------------------------------------------------------------------------------------------------------ */
+
+static const char BEGIN[] =
+    "BEGIN ISOLATION LEVEL READ COMMITTED; CREATE TEMPORARY TABLE new_document (doc jsonb NOT NULL) ON COMMIT DROP";
+
+static const char TAKE_DOCUMENT[] = "INSERT INTO new_document VALUES ($1::jsonb)";
+
+#define ENTRIES(of, key) "jsonb_array_elements(coalesce(" of "->'" key "', '[]'))"
+#define STATUS(entry) "coalesce(" entry "->>'status', 'ACTIVE') AS status"
+#define TEMPORARY(name) "CREATE TEMPORARY TABLE " name " ON COMMIT DROP AS "
+
+/* The document as rows: one temporary table for each table of the configuration. */
+static const char *const split[] = {
+    TEMPORARY("new_installation") "SELECT coalesce(doc->>'time_zone', 'UTC') AS time_zone,"
+    " doc - '{suppliers,buyers,campaigns,suppression_lists}'::text[] AS doc FROM new_document",
+    TEMPORARY("new_supplier") "SELECT e->>'id' AS id, " STATUS("e") ", e ? 'api_keys' AS keys_listed, e - 'api_keys' AS doc"
+    " FROM new_document, " ENTRIES("doc", "suppliers") " e",
+    TEMPORARY("new_api_key") "SELECT decode(k.e->>'sha256', 'hex') AS sha256, s.e->>'id' AS supplier_id, s.n - 1 AS supplier_at, k.n - 1 AS key_at"
+    " FROM new_document, " ENTRIES("doc", "suppliers") " WITH ORDINALITY AS s(e, n), " ENTRIES("s.e", "api_keys") " WITH ORDINALITY AS k(e, n)",
+    TEMPORARY("new_buyer") "SELECT e->>'id' AS id, " STATUS("e") ", e->>'time_zone' AS time_zone, e #- '{delivery,secrets}' AS doc"
+    " FROM new_document, " ENTRIES("doc", "buyers") " e",
+    TEMPORARY("new_buyer_secret") "SELECT b->>'id' AS buyer_id, s.n AS place, s.e AS secret FROM new_document, " ENTRIES("doc", "buyers") " b,"
+    " jsonb_array_elements_text(coalesce(b->'delivery'->'secrets', '[]')) WITH ORDINALITY AS s(e, n)",
+    TEMPORARY("new_campaign") "SELECT e->>'id' AS id, " STATUS("e") ", e - '{sources,contracts}'::text[] AS doc"
+    " FROM new_document, " ENTRIES("doc", "campaigns") " e",
+    TEMPORARY("new_source") "SELECT c->>'id' AS campaign_id, e->>'supplier_id' AS supplier_id, " STATUS("e") ", e AS doc"
+    " FROM new_document, " ENTRIES("doc", "campaigns") " c, " ENTRIES("c", "sources") " e",
+    TEMPORARY("new_contract") "SELECT c->>'id' AS campaign_id, e->>'id' AS id, e->>'buyer_id' AS buyer_id, " STATUS("e") ","
+    " ((e->>'price')::numeric * 100)::bigint AS price_cents, e AS doc"
+    " FROM new_document, " ENTRIES("doc", "campaigns") " c, " ENTRIES("c", "contracts") " e",
+    TEMPORARY("new_rule") DUPLICATE_RULES_OF("new_campaign"),
+    COUNTERS_WANTED,
+    "ANALYZE new_supplier, new_api_key, new_buyer, new_buyer_secret, new_campaign, new_source, new_contract, new_rule, wanted_counter",
+    NULL,
+};
+
+/* Behind it ------------------------------------------------------------------------------------------------------------- */
+
+/* What stands there now, to be compared. */
+static const char KEEP_OLD[] = TEMPORARY("old_document") "SELECT document FROM (%s) d";
+
+static const char *const match[] = {
+    /* a rule that is new, or looks back further, has yet to see the leads already stored */
+    "INSERT INTO duplicate_rule_todo (campaign_id, fields) SELECT n.id, n.fields FROM new_rule n WHERE NOT EXISTS"
+    " (SELECT FROM (" DUPLICATE_RULES_OF("campaign") ") o WHERE o.id = n.id AND o.fields = n.fields AND o.window_days >= n.window_days)"
+    " ON CONFLICT DO NOTHING",
+
+    "UPDATE installation i SET (time_zone, doc) = (SELECT n.time_zone, n.doc FROM new_installation n)"
+    " FROM new_installation n WHERE (i.time_zone, i.doc) IS DISTINCT FROM (n.time_zone, n.doc)",
+
+    "DELETE FROM api_key k WHERE NOT EXISTS (SELECT FROM new_supplier n WHERE n.id = k.supplier_id AND (NOT n.keys_listed"
+    " OR EXISTS (SELECT FROM new_api_key l WHERE l.sha256 = k.sha256 AND l.supplier_id = k.supplier_id)))",
+    "INSERT INTO api_key (sha256, supplier_id) SELECT sha256, supplier_id FROM new_api_key ORDER BY sha256 ON CONFLICT (sha256) DO NOTHING",
+
+    "DELETE FROM supplier t WHERE NOT EXISTS (SELECT FROM new_supplier n WHERE n.id = t.id)",
+    "INSERT INTO supplier AS t SELECT id, status, keys_listed, doc FROM new_supplier ON CONFLICT (id) DO UPDATE"
+    " SET status = excluded.status, keys_listed = excluded.keys_listed, doc = excluded.doc"
+    " WHERE (t.status, t.keys_listed, t.doc) IS DISTINCT FROM (excluded.status, excluded.keys_listed, excluded.doc)",
+
+    "DELETE FROM buyer t WHERE NOT EXISTS (SELECT FROM new_buyer n WHERE n.id = t.id)",
+    "INSERT INTO buyer AS t SELECT id, status, time_zone, doc FROM new_buyer ON CONFLICT (id) DO UPDATE"
+    " SET status = excluded.status, time_zone = excluded.time_zone, doc = excluded.doc"
+    " WHERE (t.status, t.time_zone, t.doc) IS DISTINCT FROM (excluded.status, excluded.time_zone, excluded.doc)",
+    "DELETE FROM buyer_secret t WHERE NOT EXISTS (SELECT FROM new_buyer_secret n WHERE (n.buyer_id, n.place) = (t.buyer_id, t.place))",
+    "INSERT INTO buyer_secret AS t SELECT buyer_id, place, secret FROM new_buyer_secret ON CONFLICT (buyer_id, place) DO UPDATE"
+    " SET secret = excluded.secret WHERE t.secret <> excluded.secret",
+
+    "DELETE FROM campaign t WHERE NOT EXISTS (SELECT FROM new_campaign n WHERE n.id = t.id)",
+    "INSERT INTO campaign AS t SELECT id, status, doc FROM new_campaign ON CONFLICT (id) DO UPDATE"
+    " SET status = excluded.status, doc = excluded.doc WHERE (t.status, t.doc) IS DISTINCT FROM (excluded.status, excluded.doc)",
+
+    "DELETE FROM campaign_supplier t WHERE NOT EXISTS"
+    " (SELECT FROM new_source n WHERE (n.campaign_id, n.supplier_id) = (t.campaign_id, t.supplier_id))",
+    "INSERT INTO campaign_supplier AS t SELECT campaign_id, supplier_id, status, doc FROM new_source"
+    " ON CONFLICT (campaign_id, supplier_id) DO UPDATE SET status = excluded.status, doc = excluded.doc"
+    " WHERE (t.status, t.doc) IS DISTINCT FROM (excluded.status, excluded.doc)",
+
+    "DELETE FROM contract t WHERE NOT EXISTS (SELECT FROM new_contract n WHERE (n.campaign_id, n.id) = (t.campaign_id, t.id))",
+    "INSERT INTO contract AS t SELECT campaign_id, id, buyer_id, status, price_cents, doc FROM new_contract"
+    " ON CONFLICT (campaign_id, id) DO UPDATE SET buyer_id = excluded.buyer_id, status = excluded.status,"
+    " price_cents = excluded.price_cents, doc = excluded.doc WHERE (t.buyer_id, t.status, t.price_cents, t.doc)"
+    " IS DISTINCT FROM (excluded.buyer_id, excluded.status, excluded.price_cents, excluded.doc)",
+    NULL,
+};
+
+static const char FOREIGN_KEYS[] =
+    "SELECT n.supplier_at, n.key_at FROM new_api_key n JOIN api_key k USING (sha256) WHERE k.supplier_id <> n.supplier_id ORDER BY 1, 2";
+
+static const char COMPARE[] =
+    "SELECT i.catalog_version, now_there.document IS DISTINCT FROM old_document.document"
+    " FROM installation i, old_document, (%s) now_there";
+
+/* Runs statements up to the NULL behind them. */
+static int do_all(struct db_wait *db, const char *const *statements, struct error *err)
+{
+    for (; *statements != NULL; statements++)
+        if (db_wait_do(db, *statements, DB_NO_PARAMS, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* Runs a statement with the query for the configuration's document in the place of its %s. NULL with *err. */
+static struct db_answer *ask_with_document(struct db_wait *db, const char *format, struct error *err)
+{
+    struct buf *sql = buf_new(4096);
+    struct db_answer *answer;
+
+    buf_printf(sql, format, CONFIGURATION_DOCUMENT);
+    answer = db_wait_ask(db, buf_text(sql), DB_NO_PARAMS, err);
+    buf_free(&sql);
+    return answer;
+}
+
+static int prepare(struct db_wait *db, const struct json *document, struct error *err)
+{
+    struct buf *text = buf_new(65536);
+    int rc = -1;
+
+    json_print(document, text);
+    if (db_wait_do(db, BEGIN, DB_NO_PARAMS, err) >= 0 && db_wait_do(db, TAKE_DOCUMENT, DB_PARAMS(buf_text(text)), err) >= 0 &&
+        do_all(db, split, err) == 0)
+        rc = 0;
+    buf_free(&text);
+    return rc;
+}
+
+/* Adds a complaint for each listed key that is another supplier's. Returns how many, or -1 with *err. */
+static int complain_of_keys(struct db_wait *db, struct complaints *list, struct error *err)
+{
+    struct db_answer *answer = db_wait_ask(db, FOREIGN_KEYS, DB_NO_PARAMS, err);
+    int rows;
+
+    if (answer == NULL)
+        return -1;
+    rows = db_answer_rows(answer);
+    for (int row = 0; row < rows; row++) {
+        struct place suppliers = {NULL, "suppliers", 0};
+        struct place supplier = {&suppliers, NULL, (size_t)db_answer_int(answer, row, 0)};
+        struct place keys = {&supplier, "api_keys", 0};
+        struct place key = {&keys, NULL, (size_t)db_answer_int(answer, row, 1)};
+
+        complain(list, &key, "this key is another supplier's, made by `leadctl key new`");
+    }
+    db_answer_free(&answer);
+    return rows;
+}
+
+/* Did anything change? Fills in the version as it stands. */
+static int compare(struct db_wait *db, struct stored *stored, struct error *err)
+{
+    struct db_answer *answer = ask_with_document(db, COMPARE, err);
+
+    if (answer == NULL)
+        return -1;
+    stored->version = db_answer_int(answer, 0, 0);
+    stored->is_changed = db_answer_bool(answer, 0, 1);
+    db_answer_free(&answer);
+    return 0;
+}
+
+static int finish(struct db_wait *db, struct stored *stored, struct error *err)
+{
+    struct db_answer *answer;
+
+    if (counters_settle(db, err) != 0)
+        return -1;
+    answer = db_wait_ask(db, CONFIGURATION_BUMP, DB_NO_PARAMS, err);
+    if (answer == NULL)
+        return -1;
+    stored->version = db_answer_int(answer, 0, 0);
+    db_answer_free(&answer);
+    return db_wait_do(db, "COMMIT", DB_NO_PARAMS, err) < 0 ? -1 : 0;
+}
+
+int configuration_store(struct db_wait *db, const struct json *document, struct stored *stored, struct complaints *list, struct error *err)
+{
+    struct db_answer *kept;
+    int foreign;
+
+    if (prepare(db, document, err) != 0 || db_wait_do(db, CONFIGURATION_FENCE, DB_NO_PARAMS, err) < 0)
+        return -1;
+    kept = ask_with_document(db, KEEP_OLD, err);
+    if (kept == NULL)
+        return -1;
+    db_answer_free(&kept);
+    if (do_all(db, match, err) != 0)
+        return -1;
+    foreign = complain_of_keys(db, list, err);
+    if (foreign < 0 || compare(db, stored, err) != 0)
+        return -1;
+    if (foreign == 0 && stored->is_changed)
+        return finish(db, stored, err);
+    if (db_wait_do(db, "ROLLBACK", DB_NO_PARAMS, err) < 0)
+        return -1;
+    return foreign > 0 ? 1 : 0;
+}

@@ -1,0 +1,23 @@
+/*
+ * duplicate_keys.h - makes the keys of leads already stored, so that a new duplicate rule sees them (SPEC.md, 5).
+ *
+ * What has to be made stands in table duplicate_rule_todo, written in the transaction that brought the rule, so whoever
+ * applies next goes on where an interrupted one stopped. Routers write the keys of newer leads meanwhile; the newer lead wins.
+ */
+#ifndef LEADLINE_LEADCTL_DUPLICATE_KEYS_H
+#define LEADLINE_LEADCTL_DUPLICATE_KEYS_H
+
+#include "common/db_wait.h"
+
+/*
+ * SQL: the duplicate rules of campaigns' documents, as columns id, fields (sorted) and window_days. table has id and doc.
+ */
+#define DUPLICATE_RULES_OF(table)                                                                                        \
+    "SELECT c.id, (SELECT array_agg(f ORDER BY f COLLATE \"C\") FROM jsonb_array_elements_text(rule->'fields') f) AS fields," \
+    " (rule->>'window_days')::integer AS window_days"                                                                    \
+    " FROM " table " c, jsonb_array_elements(coalesce(c.doc->'duplicates', '[]')) rule"
+
+/* Makes all that is to be made; outside a transaction. Adds to *made how many keys. Returns 0, or -1 with *err. */
+int duplicate_keys_make(struct db_wait *db, int64_t *made, struct error *err);
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * leadctl - the operator's program. Each command is a row here and a file of its own.
+ */
+#include "leadctl/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DATABASE_OPTIONS                                                                                     \
+    "  --dir DIR   the database of `leadctl dev --dir DIR`\n"                                                \
+    "  --dsn DSN   the database of this libpq connection string;\n"                                          \
+    "              without both: LEADLINE_DSN, then PGHOST, PGDATABASE and so on\n"
+#define JSON_OPTION "  --json      print JSON for programs\n"
+
+static const struct command {
+    const char *name;
+    const char *usage;
+    const char *meaning;
+    const char *details;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"dev", "--dir DIR --port N [options]", "run everything here: PostgreSQL, schema, configuration, all stages",
+     "  --dir DIR        where everything is kept; TERM or Ctrl-C ends it and leaves the data, starting again goes on with it\n"
+     "  --port N         where suppliers post to, on 127.0.0.1\n"
+     "  --config FILE    the configuration document to apply; without it, and without --no-demo, a demo with a buyer\n"
+     "  --gateways N --validators N --routers N --dispatchers N\n"
+     "                   how many processes of each stage; 1 unless told\n"
+     "  --no-demo        no demo configuration and no demo buyer\n",
+     command_dev},
+    {"migrate", "", "bring the database's schema up to this program's", DATABASE_OPTIONS, command_migrate},
+    {"apply", "FILE", "make the configuration be what this document says (- reads standard input)",
+     DATABASE_OPTIONS "\nThe document's keys are in proto/config.schema.json. With any error nothing changes; all errors are printed,\n"
+                      "one a line, each with its JSON pointer.\n",
+     command_apply},
+    {"export", "", "print the configuration as a document that apply takes", DATABASE_OPTIONS, command_export},
+    {"key new", "SUPPLIER", "make an API key for a supplier and print it, once", DATABASE_OPTIONS, command_key_new},
+    {"status", "[--json]", "show the database, the stages and what waits", DATABASE_OPTIONS JSON_OPTION, command_status},
+    {"lead show", "ID [--json]", "show a lead with its sales, deliveries and trail", DATABASE_OPTIONS JSON_OPTION, command_lead_show},
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "leadctl - the operator's program of Leadline " LEADLINE_VERSION "\n\n");
+    for (int i = 0; i < COMMANDS; i++) {
+        int len = fprintf(out, "  leadctl %s %s", commands[i].name, commands[i].usage);
+
+        fprintf(out, "%*s%s\n", len < 44 ? 44 - len : 2, "", commands[i].meaning);
+    }
+    fprintf(out, "\n`leadctl COMMAND --help` tells more. Exit codes: 0 done, 1 failed, 2 wrong usage.\n");
+}
+
+static void print_help(const struct command *command)
+{
+    printf("leadctl %s %s\n\n%s\n\n%s", command->name, command->usage, command->meaning, command->details);
+}
+
+/* How many of the words are the command's name: 0 when they are another's. */
+static int words_of(const struct command *command, int argc, char **argv)
+{
+    size_t first = strcspn(command->name, " ");
+
+    if (argc < 1 || strlen(argv[0]) != first || strncmp(argv[0], command->name, first) != 0)
+        return 0;
+    if (command->name[first] == '\0')
+        return 1;
+    return argc >= 2 && strcmp(argv[1], command->name + first + 1) == 0 ? 2 : 0;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    static char name[64];
+    int rc;
+
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0) {
+            print_help(command);
+            return EXIT_OK;
+        }
+    snprintf(name, sizeof name, "leadctl %s", command->name);
+    argv[0] = name;
+    rc = command->run(argc, argv);
+    if (rc == EXIT_USAGE)
+        fprintf(stderr, "usage: leadctl %s %s\n", command->name, command->usage);
+    if (rc == EXIT_OK && (fflush(stdout) != 0 || ferror(stdout))) {
+        fprintf(stderr, "%s: cannot write to standard output\n", name);
+        return EXIT_FAILED;
+    }
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
+        print_usage(stdout);
+        return EXIT_OK;
+    }
+    if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+        printf("leadctl " LEADLINE_VERSION "\n");
+        return EXIT_OK;
+    }
+    for (int i = 0; i < COMMANDS; i++) {
+        int words = words_of(&commands[i], argc - 1, argv + 1);
+
+        if (words > 0)
+            return run(&commands[i], argc - words, argv + words);
+    }
+    if (argc >= 2)
+        fprintf(stderr, "leadctl: there is no command %s\n\n", argv[1]);
+    print_usage(stderr);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,85 @@
+#include "leadctl/command.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int options_read(struct options *options, int argc, char **argv, int operand_count, int flags)
+{
+    static const struct option with_json[] = {
+        {"dir", required_argument, NULL, 'd'}, {"dsn", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'}, {0}};
+    static const struct option without_json[] = {
+        {"dir", required_argument, NULL, 'd'}, {"dsn", required_argument, NULL, 's'}, {0}};
+    int found;
+
+    memset(options, 0, sizeof *options);
+    while ((found = getopt_long(argc, argv, "", flags & OPTION_JSON ? with_json : without_json, NULL)) != -1) {
+        if (found == 'd')
+            options->dir = optarg;
+        else if (found == 's')
+            options->dsn = optarg;
+        else if (found == 'j')
+            options->is_json = true;
+        else
+            return -1;
+    }
+    options->operands = argv + optind;
+    if (argc - optind == operand_count)
+        return 0;
+    fprintf(stderr, "%s: %s\n", argv[0], argc - optind < operand_count ? "an argument is missing" : "there are too many arguments");
+    return -1;
+}
+
+/* The connection string that `leadctl dev` wrote; owned by the caller. */
+static char *read_dsn(const char *dir, struct error *err)
+{
+    char *line = NULL, *path = NULL;
+    size_t room = 0;
+    FILE *file;
+
+    if (asprintf(&path, "%s/run/dsn", dir) < 0)
+        return NULL;
+    file = fopen(path, "re");
+    if (file == NULL) {
+        error_errno(err, "cannot open %s", path);
+    } else {
+        errno = 0;
+        if (getline(&line, &room, file) < 0) {
+            free(line);
+            line = NULL;
+            error_set(err, "%s is empty", path);
+        } else {
+            line[strcspn(line, "\n")] = '\0';
+        }
+        fclose(file);
+    }
+    free(path);
+    return line;
+}
+
+struct db_wait *options_connect(const struct options *options, struct error *err)
+{
+    struct db_wait *db;
+    char *dsn;
+
+    if (options->dsn != NULL)
+        return db_wait_open(options->dsn, err);
+    if (options->dir == NULL)
+        return db_wait_open(getenv("LEADLINE_DSN"), err);
+    dsn = read_dsn(options->dir, err);
+    if (dsn == NULL)
+        return NULL;
+    db = db_wait_open(dsn, err);
+    free(dsn);
+    return db;
+}
+
+int command_failed(const char *name, const struct db_wait *db, const struct error *err)
+{
+    bool has_no_schema = db != NULL && strcmp(db_wait_state(db), "42P01") == 0;
+
+    fprintf(stderr, "%s: %s%s\n", name, err->text, has_no_schema ? " (has `leadctl migrate` been run?)" : "");
+    return EXIT_FAILED;
+}

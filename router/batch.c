@@ -1,0 +1,437 @@
+#include "router/batch.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/must.h"
+#include "router/plan.h"
+#include "router/reply.h"
+#include "router/store.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { LEASE_SLACK_MS = 15000 }; /* over the buyer's time limit: what a delivery may wait in its dispatcher */
+
+struct batch {
+    struct stage *stage;
+    struct inbox *inbox;
+    struct db *db;
+    size_t most_leads, most_bytes;
+    struct buf *item; /* for encoding, used again and again */
+
+    bool is_busy;
+    bool waits_for_catalog;
+    bool catalog_changed; /* since the batch began */
+    bool reads_all_ids;   /* of the leads put back: they may be recorded */
+    size_t limit;         /* of the next batch, below most_leads while a bad lead is looked for */
+    size_t suspects;      /* so many leads in front hold it */
+
+    /* the batch under way */
+    struct entry *entries;
+    size_t count;
+    struct arena *arena;
+    struct plan *plans;
+    struct decision *decisions;
+    struct wanted wanted;
+    struct facts facts;
+    int64_t begun_ns;
+
+    int64_t answered;
+    struct metric *leads_by_state[LEAD_STATE_COUNT], *refused, *dropped, *retries, *batches, *seconds;
+};
+
+static void begin(struct batch *batch);
+
+/* Telling ------------------------------------------------------------------------------------------------------------- */
+
+void batch_answer(struct batch *batch, const struct lead *lead, int status, struct span body, int64_t least_version, bool is_recorded)
+{
+    struct neighbour *gateway = neighbours_by_name(stage_neighbours(batch->stage, STAGE_GATEWAY), lead->gateway);
+    struct answer answer = {.id = lead->id, .status = status, .body = body, .least_version = least_version, .is_recorded = is_recorded};
+
+    batch->answered++;
+    if (gateway == NULL)
+        return; /* its supplier saw a broken connection */
+    batch->item->len = 0;
+    frame_put_answer(batch->item, &answer);
+    neighbour_add(gateway, FRAME_ANSWERS, buf_span(batch->item));
+}
+
+/* A hint to the dispatcher that holds the lease. One that is lost costs the time of the lease. */
+static void hint(struct batch *batch, const struct decision *decision, const struct sale *sale)
+{
+    const struct lead *lead = decision->plan->lead;
+    struct neighbour *dispatcher = neighbours_by_name(stage_neighbours(batch->stage, STAGE_DISPATCHER), sale->dispatcher);
+    struct delivery delivery = {
+        .id = sale->delivery_id, .lead_id = lead->id, .buyer_id = sale->buyer_id, .campaign_id = lead->campaign_id,
+        .price_cents = sale->price_cents, .is_test = lead->is_test, .sold_at_ms = batch->facts.now_us / 1000,
+        .lease_until_ms = sale->lease_until_us / 1000, .attempt = 0, .fields = lead->fields,
+    };
+
+    if (dispatcher == NULL)
+        return;
+    batch->item->len = 0;
+    frame_put_delivery(batch->item, &delivery);
+    neighbour_add(dispatcher, FRAME_DELIVERIES, buf_span(batch->item));
+}
+
+static void tell(struct batch *batch, const struct decision *decision)
+{
+    bool is_recorded = decision->action != ACTION_REFUSE;
+
+    batch_answer(batch, decision->plan->lead, (int)decision->answer_status, decision->answer_body, 0, is_recorded);
+    if (decision->action == ACTION_RECORD) {
+        metric_add(batch->leads_by_state[decision->state], 1);
+        for (size_t i = 0; i < decision->sale_count; i++)
+            hint(batch, decision, &decision->sales[i]);
+    }
+}
+
+/* The end of a batch -------------------------------------------------------------------------------------------------- */
+
+static void clear(struct batch *batch)
+{
+    facts_close(&batch->facts);
+    arena_free(&batch->arena);
+    batch->plans = NULL;
+    batch->decisions = NULL;
+    batch->entries = NULL;
+    batch->count = 0;
+    batch->is_busy = false;
+}
+
+static void put_back(struct batch *batch)
+{
+    inbox_put_back(batch->inbox, batch->entries);
+    clear(batch);
+}
+
+static void end_entries(struct batch *batch)
+{
+    struct entry *entry, *next;
+
+    for (entry = batch->entries; entry != NULL; entry = next) {
+        next = entry->next;
+        inbox_done(batch->inbox, &entry);
+    }
+    batch->entries = NULL;
+}
+
+/* So many of the leads that might hold the bad one are through. */
+static void clear_suspects(struct batch *batch, size_t count)
+{
+    batch->suspects = batch->suspects > count ? batch->suspects - count : 0;
+    if (batch->suspects == 0)
+        batch->limit = batch->most_leads;
+}
+
+static void succeed(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        tell(batch, &batch->decisions[i]);
+    metric_observe_ns(batch->seconds, clock_mono_ns() - batch->begun_ns);
+    clear_suspects(batch, batch->count);
+    batch->reads_all_ids = batch->reads_all_ids && inbox_waiting(batch->inbox) > 0 && batch->suspects > 0;
+    end_entries(batch);
+    clear(batch);
+    begin(batch);
+}
+
+static void answer_unavailable(struct batch *batch, struct entry *entry)
+{
+    struct entry *next;
+
+    for (; entry != NULL; entry = next) {
+        next = entry->next;
+        batch_answer(batch, &entry->lead, reason_http(REASON_UNAVAILABLE), SPAN(""), 0, false);
+        inbox_done(batch->inbox, &entry);
+    }
+}
+
+/* PostgreSQL refuses something of this batch: looks for the lead by halving; alone, it is refused. */
+static void halve(struct batch *batch, const struct db_error *error)
+{
+    size_t count = batch->count;
+    char id[UUID_TEXT_BYTES];
+
+    if (count == 1) {
+        log_event(LOG_ERROR, "lead.refused", "lead=%s sqlstate=%s statement=%d", uuid_text(&batch->entries->lead.id, id), error->sqlstate, error->statement);
+        metric_add(batch->refused, 1);
+        batch_answer(batch, &batch->entries->lead, reason_http(REASON_INTERNAL), SPAN(""), 0, false);
+        end_entries(batch);
+        clear_suspects(batch, 1);
+        if (batch->suspects > 0)
+            batch->limit = batch->suspects;
+        clear(batch);
+        return;
+    }
+    if (batch->suspects < count)
+        batch->suspects = count;
+    batch->limit = count / 2;
+    put_back(batch);
+}
+
+static void surprise(struct batch *batch, const struct db_error *error)
+{
+    metric_add(batch->retries, 1);
+    if (error->trouble != DB_GONE)
+        store_rollback(batch->db);
+    batch->reads_all_ids = true;
+    switch (error->trouble) {
+    case DB_OK:
+    case DB_GONE: /* it comes back at once, or is known to be away: on_state() */
+        put_back(batch);
+        if (batch_is_away(batch))
+            answer_unavailable(batch, inbox_take(batch->inbox, SIZE_MAX, SIZE_MAX));
+        return;
+    case DB_CONFLICT:
+        log_event(LOG_DEBUG, "batch.retried", "sqlstate=%s leads=%zu", error->sqlstate, batch->count);
+        put_back(batch);
+        break;
+    case DB_DOWN:
+        log_event(LOG_ERROR, "batch.failed", "sqlstate=%s why=%s leads=%zu", error->sqlstate, LOG_Q(error->text), batch->count);
+        answer_unavailable(batch, batch->entries);
+        clear(batch);
+        if (span_is(span_of(error->sqlstate), "25006")) /* a standby: find the primary anew */
+            db_reset(batch->db);
+        break;
+    case DB_REFUSED:
+        halve(batch, error);
+        break;
+    }
+    begin(batch);
+}
+
+/* Deciding ------------------------------------------------------------------------------------------------------------ */
+
+static void on_written(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    struct batch *batch = ctx;
+
+    (void)rows;
+    if (error->trouble == DB_OK)
+        succeed(batch);
+    else
+        surprise(batch, error);
+}
+
+/* Takes out those whose time is up: their suppliers have been told 503. */
+static void drop_expired(struct batch *batch)
+{
+    int64_t now_ms = clock_mono_ms();
+    struct entry **at = &batch->entries;
+    size_t kept = 0, i = 0;
+
+    while (*at != NULL) {
+        struct entry *entry = *at;
+
+        if (entry->expires_ms > now_ms) {
+            batch->plans[kept++] = batch->plans[i++];
+            at = &entry->next;
+            continue;
+        }
+        i++;
+        *at = entry->next;
+        metric_add(batch->dropped, 1);
+        inbox_done(batch->inbox, &entry);
+    }
+    clear_suspects(batch, batch->count - kept);
+    batch->count = kept;
+}
+
+/* Each sale gets its delivery, leased to the dispatcher that its buyer belongs to. */
+static void make_deliveries(struct batch *batch, struct decision *decision)
+{
+    struct neighbours *dispatchers = stage_neighbours(batch->stage, STAGE_DISPATCHER);
+
+    for (size_t i = 0; i < decision->sale_count; i++) {
+        struct sale *sale = &decision->sales[i];
+        struct neighbour *dispatcher = neighbours_by_key(dispatchers, sale->buyer_id);
+
+        sale->delivery_id = uuid_v7(batch->facts.now_us / 1000);
+        sale->lease_until_us = batch->facts.now_us;
+        if (dispatcher == NULL)
+            continue;
+        sale->dispatcher = arena_copy(batch->arena, neighbour_name(dispatcher));
+        sale->lease_until_us += (sale->lease_ms + LEASE_SLACK_MS) * 1000;
+    }
+}
+
+static void wait_for_catalog(struct batch *batch)
+{
+    store_rollback(batch->db);
+    put_back(batch);
+    batch->waits_for_catalog = true;
+    stage_refresh_catalog(batch->stage);
+}
+
+static void on_read(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    struct batch *batch = ctx;
+    int64_t version;
+
+    if (error->trouble != DB_OK) {
+        surprise(batch, error);
+        return;
+    }
+    if (batch->catalog_changed) {
+        store_rollback(batch->db);
+        put_back(batch);
+        begin(batch);
+        return;
+    }
+    version = store_facts(batch->arena, rows, &batch->wanted, &batch->facts);
+    if (version != stage_catalog(batch->stage)->version) {
+        wait_for_catalog(batch);
+        return;
+    }
+    drop_expired(batch);
+    batch->decisions = arena_alloc(batch->arena, batch->count * sizeof *batch->decisions);
+    decide_batch(batch->arena, &batch->facts, batch->plans, batch->count, batch->decisions);
+    for (size_t i = 0; i < batch->count; i++) {
+        make_deliveries(batch, &batch->decisions[i]);
+        reply_fill(batch->arena, &batch->decisions[i]);
+    }
+    if (store_write(batch->db, batch->arena, batch->decisions, batch->count, &batch->facts, on_written, batch))
+        return;
+    store_rollback(batch->db);
+    succeed(batch);
+}
+
+/* The beginning of a batch -------------------------------------------------------------------------------------------- */
+
+/* Can this lead be decided with our catalog? Otherwise sends it back, or has a newer catalog read. */
+static bool is_current(struct batch *batch, const struct lead *lead)
+{
+    int64_t ours = stage_catalog(batch->stage)->version;
+
+    if (lead->judged_version < ours)
+        batch_answer(batch, lead, 0, SPAN(""), ours, false);
+    else if (lead->judged_version > ours)
+        batch->waits_for_catalog = true;
+    return lead->judged_version == ours;
+}
+
+/* Takes what waits; leaves the leads that can be decided now in batch->entries. */
+static void take(struct batch *batch)
+{
+    int64_t now_ms = clock_mono_ms();
+    struct entry **at;
+
+    batch->entries = inbox_take(batch->inbox, batch->limit, batch->most_bytes);
+    batch->count = 0;
+    for (at = &batch->entries; *at != NULL;) {
+        struct entry *entry = *at;
+        bool is_late = entry->expires_ms <= now_ms;
+
+        if (!is_late && is_current(batch, &entry->lead)) {
+            batch->count++;
+            at = &entry->next;
+            continue;
+        }
+        if (batch->waits_for_catalog)
+            return;
+        if (is_late)
+            metric_add(batch->dropped, 1);
+        *at = entry->next;
+        inbox_done(batch->inbox, &entry);
+        clear_suspects(batch, 1);
+    }
+}
+
+static void begin(struct batch *batch)
+{
+    const struct catalog *catalog = stage_catalog(batch->stage);
+    size_t i = 0;
+
+    while (!batch->is_busy && !batch->waits_for_catalog && db_is_up(batch->db) && inbox_waiting(batch->inbox) > 0) {
+        take(batch);
+        if (batch->waits_for_catalog) {
+            put_back(batch);
+            stage_refresh_catalog(batch->stage);
+            return;
+        }
+        if (batch->count == 0)
+            continue;
+        batch->is_busy = true;
+        batch->catalog_changed = false;
+        batch->begun_ns = clock_mono_ns();
+        batch->arena = arena_new();
+        batch->plans = arena_alloc(batch->arena, batch->count * sizeof *batch->plans);
+        for (struct entry *entry = batch->entries; entry != NULL; entry = entry->next)
+            plan_make(batch->arena, catalog, &entry->lead, &batch->plans[i++]);
+        wanted_collect(batch->arena, batch->plans, batch->count, batch->reads_all_ids, &batch->wanted);
+        store_read(batch->db, catalog, &batch->wanted, on_read, batch);
+        metric_add(batch->batches, 1);
+    }
+}
+
+void batch_kick(struct batch *batch)
+{
+    if (batch_is_away(batch) && !batch->is_busy)
+        answer_unavailable(batch, inbox_take(batch->inbox, SIZE_MAX, SIZE_MAX));
+    begin(batch);
+}
+
+void batch_catalog_changed(struct batch *batch)
+{
+    batch->catalog_changed = true;
+    batch->waits_for_catalog = false;
+    begin(batch);
+}
+
+static void on_state(void *ctx, bool is_up)
+{
+    struct batch *batch = ctx;
+
+    if (is_up)
+        begin(batch);
+}
+
+struct batch *batch_new(struct stage *stage, struct inbox *inbox, size_t most_leads, size_t most_bytes)
+{
+    struct batch *batch = must_zalloc(sizeof *batch);
+
+    batch->stage = stage;
+    batch->inbox = inbox;
+    batch->most_leads = batch->limit = most_leads;
+    batch->most_bytes = most_bytes;
+    batch->item = buf_new(4096);
+#define LEAD_STATE(name, meaning)                                                                                      \
+    batch->leads_by_state[LEAD_##name] = metric_counter("leadline_leads_total", "status=\"" #name "\"", "Leads recorded, by their first status.");
+#include "proto/lead_state.def"
+#undef LEAD_STATE
+    batch->refused = metric_counter("leadline_leads_refused_total", NULL, "Leads that the database refused, each answered with 500.");
+    batch->dropped = metric_counter("leadline_leads_dropped_total", NULL, "Leads whose time was up before they were decided.");
+    batch->retries = metric_counter("leadline_batch_retries_total", NULL, "Batches that were rolled back and decided again.");
+    batch->batches = metric_counter("leadline_batches_total", NULL, "Batches begun.");
+    batch->seconds = metric_histogram("leadline_batch_seconds", NULL, "From the first lock to the commit.");
+    batch->db = stage_open_db(stage, store_settings, store_statements, on_state, batch);
+    return batch;
+}
+
+void batch_free(struct batch **batch)
+{
+    if (*batch == NULL)
+        return;
+    db_close(&(*batch)->db);
+    buf_free(&(*batch)->item);
+    free(*batch);
+    *batch = NULL;
+}
+
+bool batch_is_idle(const struct batch *batch)
+{
+    return !batch->is_busy && inbox_waiting(batch->inbox) == 0;
+}
+
+bool batch_is_away(const struct batch *batch)
+{
+    return db_is_away(batch->db);
+}
+
+int64_t batch_answered(const struct batch *batch)
+{
+    return batch->answered;
+}

@@ -1,0 +1,230 @@
+#include "router/decide.h"
+
+#include "common/uuid.h"
+#include "router/cost.h"
+
+#include <string.h>
+
+enum { HOUR_MS = 3600 * 1000 };
+
+struct counter *facts_counter(const struct facts *facts, const int64_t *id)
+{
+    return *id == 0 ? NULL : map_get(facts->counters, (struct span){(const char *)id, sizeof *id});
+}
+
+/* The first full cap of this owner for one more lead of that amount, or NULL. */
+static const struct cap *full_cap(const struct facts *facts, const struct cap_owner *owner, int64_t cents)
+{
+    const struct counter *counter = facts_counter(facts, &owner->counter_id);
+
+    return counter != NULL ? caps_full(owner, counter, cents) : NULL;
+}
+
+static void take(const struct facts *facts, const struct cap_owner *owner, int64_t cents)
+{
+    struct counter *counter = facts_counter(facts, &owner->counter_id);
+
+    if (counter != NULL)
+        counter_take(counter, cents);
+}
+
+/* The rules that this lead matches, by the earlier lead; NULL when none. */
+static const struct holder *duplicate_holder(const struct facts *facts, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->key_count; i++) {
+        const struct holder *holder = map_get(facts->holders, uuid_span(&plan->keys[i].key));
+
+        if (holder != NULL && holder->at_us + plan->keys[i].window_us > facts->now_us)
+            return holder;
+    }
+    return NULL;
+}
+
+/* Puts the lead's keys where the next ones see them. */
+static void hold_keys(struct arena *arena, struct facts *facts, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->key_count; i++) {
+        struct holder *before = map_get(facts->holders, uuid_span(&plan->keys[i].key));
+        struct holder *holder = arena_alloc(arena, sizeof *holder);
+
+        holder->key = plan->keys[i].key;
+        holder->lead_id = plan->lead->id;
+        holder->supplier_id = plan->lead->supplier_id;
+        holder->at_us = facts->now_us;
+        holder->expires_us = facts->now_us + plan->keys[i].window_us;
+        holder->is_ours = true;
+        if (before != NULL)
+            holder->seen = before->is_ours ? before->seen : before->lead_id;
+        map_put(facts->holders, uuid_span(&holder->key), holder);
+    }
+}
+
+static bool has_buyer(const struct decision *decision, const struct buyer *buyer)
+{
+    for (size_t i = 0; i < decision->sale_count; i++)
+        if (span_equal(decision->sales[i].buyer_id, buyer->id))
+            return true;
+    return false;
+}
+
+/* May this one buy, too? */
+static enum pass judge(const struct facts *facts, const struct decision *decision, struct candidate *candidate, int64_t max_sells)
+{
+    if ((int64_t)decision->sale_count >= max_sells)
+        return PASS_SOLD_OUT;
+    if (has_buyer(decision, candidate->contract->buyer))
+        return PASS_SAME_BUYER;
+    candidate->full = full_cap(facts, &candidate->contract->caps, candidate->price_cents);
+    if (candidate->full != NULL)
+        return PASS_CONTRACT_CAP;
+    candidate->full = full_cap(facts, &candidate->contract->buyer->caps, candidate->price_cents);
+    if (candidate->full != NULL)
+        return PASS_BUYER_CAP;
+    return PASS_NONE;
+}
+
+/* Sells to the first of the eligible that have room, and counts that. */
+static void sell(struct arena *arena, struct facts *facts, struct decision *decision)
+{
+    const struct plan *plan = decision->plan;
+    const struct source *source = plan->source;
+    bool counts = !plan->lead->is_test;
+
+    decision->sales = arena_alloc(arena, plan->eligible_count * sizeof *decision->sales);
+    for (size_t i = 0; i < plan->eligible_count; i++) {
+        struct candidate *candidate = &plan->candidates[i];
+        const struct contract *contract = candidate->contract;
+
+        candidate->pass = judge(facts, decision, candidate, plan->campaign->max_sells);
+        if (candidate->pass != PASS_NONE)
+            continue;
+        decision->sales[decision->sale_count++] = (struct sale){
+            .buyer_id = arena_copy(arena, contract->buyer->id), .contract_id = arena_copy(arena, contract->id),
+            .price_cents = candidate->price_cents, .lease_ms = contract->buyer->timeout_ms,
+        };
+        decision->price_cents += candidate->price_cents;
+        if (counts) {
+            take(facts, &contract->caps, candidate->price_cents);
+            take(facts, &contract->buyer->caps, candidate->price_cents);
+        }
+    }
+    if (decision->sale_count == 0) {
+        decision->state = LEAD_UNMATCHED;
+        decision->reason = REASON_UNMATCHED;
+        return;
+    }
+    decision->state = LEAD_ACCEPTED;
+    decision->cost_cents = counts ? cost_cents(&source->cost, decision->price_cents) : 0;
+    decision->sales[0].cost_cents = decision->cost_cents;
+    if (!counts)
+        return;
+    take(facts, &source->caps, decision->cost_cents);
+    take(facts, &source->supplier->caps, decision->cost_cents);
+    take(facts, &plan->campaign->caps, decision->cost_cents);
+    hold_keys(arena, facts, plan);
+}
+
+static void reject(struct decision *decision, enum reason reason)
+{
+    decision->state = LEAD_REJECTED;
+    decision->reason = reason;
+}
+
+/* A lead that is new: judged in the order of SPEC.md, 3. */
+static void decide_new(struct arena *arena, struct facts *facts, struct decision *decision)
+{
+    const struct plan *plan = decision->plan;
+    const struct holder *holder;
+
+    decision->action = ACTION_RECORD;
+    if (plan->verdict != REASON_NONE) {
+        reject(decision, plan->verdict);
+        return;
+    }
+    holder = duplicate_holder(facts, plan);
+    if (holder != NULL) {
+        decision->state = LEAD_DUPLICATE;
+        decision->reason = REASON_DUPLICATE;
+        if (span_equal(holder->supplier_id, plan->lead->supplier_id))
+            decision->duplicate_of = holder->lead_id;
+        return;
+    }
+    if (!plan->campaign->is_active || !plan->source->is_active || !plan->source->supplier->is_active) {
+        reject(decision, REASON_SOURCE_PAUSED);
+        return;
+    }
+    decision->full = full_cap(facts, &plan->source->caps, 0);
+    if (decision->full == NULL)
+        decision->full = full_cap(facts, &plan->source->supplier->caps, 0);
+    if (decision->full != NULL) {
+        reject(decision, REASON_SOURCE_CAPPED);
+        return;
+    }
+    sell(arena, facts, decision);
+}
+
+static void refuse(struct decision *decision, enum reason reason)
+{
+    decision->action = ACTION_REFUSE;
+    decision->reason = reason;
+}
+
+/* The earlier request under the same Idempotency-Key, recorded or of this batch. Returns true when that settles it. */
+static bool decide_idempotent(struct facts *facts, struct map *first_of_key, struct decision *decision)
+{
+    const struct lead *lead = decision->plan->lead;
+    const struct recorded *recorded;
+    const struct decision *first;
+
+    if (uuid_is_nil(&lead->idempotency_key))
+        return false;
+    recorded = map_get(facts->idempotent, uuid_span(&lead->idempotency_key));
+    first = map_get(first_of_key, uuid_span(&lead->idempotency_key));
+    if (recorded == NULL && first == NULL)
+        return false;
+    if (!span_equal(recorded != NULL ? recorded->body_sha256 : first->plan->lead->body_sha256, lead->body_sha256)) {
+        refuse(decision, REASON_IDEMPOTENCY_MISMATCH);
+        return true;
+    }
+    decision->action = recorded != NULL ? ACTION_REPEAT : ACTION_FOLLOW;
+    decision->recorded = recorded;
+    decision->follows = first;
+    return true;
+}
+
+static void decide_one(struct arena *arena, struct facts *facts, struct map *first_of_key, struct decision *decision)
+{
+    const struct lead *lead = decision->plan->lead;
+    int64_t age_ms = facts->now_us / 1000 - uuid_ms(&lead->id);
+
+    decision->recorded = map_get(facts->recorded, uuid_span(&lead->id));
+    if (decision->recorded != NULL) {
+        decision->action = ACTION_REPEAT;
+        return;
+    }
+    if (decide_idempotent(facts, first_of_key, decision))
+        return;
+    if (age_ms > HOUR_MS || age_ms < -HOUR_MS) {
+        refuse(decision, REASON_UNAVAILABLE);
+        return;
+    }
+    if (!reason_is_recorded(decision->plan->verdict)) {
+        refuse(decision, decision->plan->verdict);
+        return;
+    }
+    decide_new(arena, facts, decision);
+    if (!uuid_is_nil(&lead->idempotency_key))
+        map_put(first_of_key, uuid_span(&lead->idempotency_key), decision);
+}
+
+void decide_batch(struct arena *arena, struct facts *facts, const struct plan *plans, size_t count, struct decision *decisions)
+{
+    struct map *first_of_key = map_new();
+
+    memset(decisions, 0, count * sizeof *decisions);
+    for (size_t i = 0; i < count; i++) {
+        decisions[i].plan = &plans[i];
+        decide_one(arena, facts, first_of_key, &decisions[i]);
+    }
+    map_free(&first_of_key);
+}

@@ -1,0 +1,105 @@
+/*
+ * decide.h - what becomes of each lead of a batch.
+ *
+ * Pure: facts that were read under locks go in, decisions come out. Leads are decided in order of arrival, and each
+ * sees what the ones before it took: the counters and keys in `facts` change as it goes.
+ */
+#ifndef LEADLINE_ROUTER_DECIDE_H
+#define LEADLINE_ROUTER_DECIDE_H
+
+#include "common/arena.h"
+#include "common/map.h"
+#include "proto/catalog.h"
+#include "proto/frame.h"
+#include "proto/lead_state.h"
+#include "proto/reason.h"
+#include "router/cap.h"
+#include "router/rank.h"
+
+/* The key of one duplicate rule of one lead. */
+struct lead_key {
+    struct uuid key;
+    int64_t window_us; /* of the rule; the longest of those with this key */
+};
+
+/* What is known of a lead before anything is locked; everything lives in the batch's arena. */
+struct plan {
+    const struct lead *lead;
+    enum reason verdict;             /* the validator's */
+    const struct campaign *campaign; /* NULL: the lead named none that we have */
+    const struct source *source;
+    struct candidate *candidates;    /* eligible first */
+    size_t candidate_count, eligible_count;
+    struct lead_key *keys;
+    size_t key_count;
+    struct uuid phone_key, email_key; /* for look-ups; nil: none */
+};
+
+/* An earlier lead under a duplicate key. */
+struct holder {
+    struct uuid key;
+    struct uuid lead_id;
+    struct span supplier_id;
+    int64_t at_us;
+    bool is_ours;     /* taken by a lead of this batch: to be written */
+    struct uuid seen; /* then: whose row it replaces; nil: a new row */
+    int64_t expires_us;
+};
+
+/* An answer that is in the database already. */
+struct recorded {
+    struct uuid lead_id;
+    struct uuid idempotency_key;
+    struct span body_sha256;
+    int64_t status;
+    struct span body;
+};
+
+struct facts {
+    int64_t now_us;              /* the one time of this batch */
+    struct map *counters;        /* struct counter by id (8 bytes) */
+    struct map *holders;         /* struct holder by duplicate key */
+    struct map *recorded;        /* struct recorded by lead id */
+    struct map *idempotent;      /* struct recorded by idempotency key */
+};
+
+/* Finds a counter of the facts; NULL when id is 0. */
+struct counter *facts_counter(const struct facts *facts, const int64_t *id);
+
+struct sale {
+    struct span buyer_id, contract_id;
+    int64_t price_cents, cost_cents;
+    struct uuid delivery_id;
+    struct span dispatcher;     /* name of who holds the lease; absent: nobody */
+    int64_t lease_until_us;     /* = due_at */
+    int64_t lease_ms;           /* how long it would be held */
+};
+
+enum action {
+    ACTION_RECORD,   /* a new row, and this answer */
+    ACTION_REPEAT,   /* the answer is recorded already */
+    ACTION_REFUSE,   /* nothing is recorded */
+    ACTION_FOLLOW,   /* as the lead `follows` of this batch, whose idempotency key it repeats */
+};
+
+struct decision {
+    const struct plan *plan;
+    enum action action;
+    enum reason reason;         /* NONE: sold */
+    enum lead_state state;
+    struct uuid duplicate_of;   /* nil: none, or another supplier's */
+    struct sale *sales;
+    size_t sale_count;
+    int64_t price_cents, cost_cents;
+    const struct cap *full;     /* of SOURCE_CAPPED */
+    const struct recorded *recorded;
+    const struct decision *follows;
+    /* made from it for the database and the supplier, before the write */
+    int64_t answer_status;
+    struct span answer_body, reasons, trail, fields;
+};
+
+/* Decides the plans in order; decisions[i] belongs to plans[i]. */
+void decide_batch(struct arena *arena, struct facts *facts, const struct plan *plans, size_t count, struct decision *decisions);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * inbox.h - the leads that this router has in hand: waiting, or in the batch under way.
+ *
+ * A lead is in hand once: a second frame with its id is ignored, its answer will serve both. Leads of one frame share the
+ * frame's arena, which goes with the last of them.
+ */
+#ifndef LEADLINE_ROUTER_INBOX_H
+#define LEADLINE_ROUTER_INBOX_H
+
+#include "common/arena.h"
+#include "proto/frame.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct inbox;
+struct hold; /* an arena and how many leads live in it */
+
+struct entry {
+    struct entry *next;
+    struct lead lead;
+    struct hold *hold;
+    int64_t expires_ms; /* monotonic: its supplier is told 503 then */
+    size_t bytes;
+};
+
+struct inbox *inbox_new(void);
+void inbox_free(struct inbox **inbox);
+
+/* Takes the arena over, for the leads that follow. Give it back when all were added: it ends with the last lead. */
+struct hold *hold_new(struct arena **arena);
+void hold_release(struct hold **hold);
+
+/* Adds a lead that lives in the hold. Returns false when its id is in hand already. */
+bool inbox_add(struct inbox *inbox, const struct lead *lead, struct hold *hold, int64_t expires_ms);
+
+/* The first of those that wait, at most so many and so many bytes (but one at least), in order; NULL when none waits. */
+struct entry *inbox_take(struct inbox *inbox, size_t most, size_t most_bytes);
+
+/* Puts a list back to the front, in its order. */
+void inbox_put_back(struct inbox *inbox, struct entry *list);
+
+/* The lead is answered: forgets and frees it. */
+void inbox_done(struct inbox *inbox, struct entry **entry);
+
+size_t inbox_waiting(const struct inbox *inbox); /* not in a batch */
+size_t inbox_bytes(const struct inbox *inbox);   /* of all in hand */
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * The router: sells each lead and records it; the only daemon that writes leads, sales, caps and money.
+ *
+ * frame in → inbox.c → batch.c: plan.c, rank.c → store.c reads and locks → decide.c, cap.c, cost.c → reply.c → store.c writes →
+ * answers to the gateways, deliveries to the dispatchers
+ */
+#include "common/clock.h"
+#include "common/must.h"
+#include "proto/stage.h"
+#include "router/batch.h"
+#include "router/inbox.h"
+#include "router/store.h"
+
+#include <stdlib.h>
+
+enum { CLEAN_EVERY_S = 10, PARTITIONS_EVERY_S = 3600 };
+
+struct router {
+    struct stage *stage;
+    struct inbox *inbox;
+    struct batch *batch;
+    size_t most_bytes;
+    bool is_paused;
+    int64_t seconds; /* sweeps since the start */
+};
+
+static const struct param params[] = {
+#define PARAM(name, kind, unit, otherwise, least, most, meaning) {#name, PARAM_##kind, unit, otherwise, least, most, meaning},
+#include "router/router.def"
+#undef PARAM
+    {NULL, PARAM_TEXT, NULL, NULL, 0, 0, NULL},
+};
+
+/* Takes no more frames than fit. */
+static void watch_bytes(struct router *self)
+{
+    bool is_full = inbox_bytes(self->inbox) > self->most_bytes;
+
+    if (is_full != self->is_paused) {
+        self->is_paused = is_full;
+        stage_pause(self->stage, is_full);
+    }
+}
+
+static void on_turn_end(void *ctx)
+{
+    watch_bytes(ctx);
+}
+
+static int start(struct stage *stage, struct error *err)
+{
+    struct router *self = must_zalloc(sizeof *self);
+    const struct params *given = stage_params(stage);
+
+    (void)err;
+    stage_set_self(stage, self);
+    self->stage = stage;
+    self->most_bytes = (size_t)params_int(given, "in_hand_bytes");
+    self->inbox = inbox_new();
+    self->batch = batch_new(stage, self->inbox, (size_t)params_int(given, "batch_leads"), (size_t)params_int(given, "batch_bytes"));
+    loop_on_turn_end(stage_loop(stage), on_turn_end, self);
+    return 0;
+}
+
+static void on_lead(struct router *self, const struct lead *lead, struct hold *hold, int64_t transit_ms)
+{
+    int64_t left_ms = lead->left_ms - transit_ms;
+
+    if (left_ms <= 0)
+        return; /* its supplier has been told 503 */
+    if (batch_is_away(self->batch)) {
+        batch_answer(self->batch, lead, 503, SPAN(""), 0, false);
+        return;
+    }
+    inbox_add(self->inbox, lead, hold, clock_mono_ms() + left_ms);
+}
+
+static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
+{
+    struct router *self = stage_self(stage);
+    int64_t transit_ms = clock_wall_ms() - frame->sent_at_ms;
+    struct arena *own = *arena;
+    struct hold *hold;
+    struct error err;
+    struct lead lead;
+
+    if (frame->kind != FRAME_LEADS) {
+        stage_refuse_frame(stage, frame, "not for a router");
+        return;
+    }
+    hold = hold_new(arena);
+    for (size_t i = 0; i < frame->count; i++) {
+        if (frame_next_lead(frame, own, &lead, &err) != 0) {
+            stage_refuse_frame(stage, frame, err.text);
+            break;
+        }
+        on_lead(self, &lead, hold, transit_ms > 0 ? transit_ms : 0);
+    }
+    hold_release(&hold);
+    batch_kick(self->batch);
+}
+
+static void on_catalog(struct stage *stage, const struct catalog *old)
+{
+    struct router *self = stage_self(stage);
+
+    (void)old;
+    batch_catalog_changed(self->batch);
+}
+
+static void sweep(struct stage *stage)
+{
+    struct router *self = stage_self(stage);
+
+    if (self->seconds % PARTITIONS_EVERY_S == 0)
+        store_make_partitions(stage_db(stage));
+    if (self->seconds % CLEAN_EVERY_S == 0)
+        store_clean_keys(stage_db(stage));
+    self->seconds++;
+    batch_kick(self->batch);
+}
+
+static bool is_idle(struct stage *stage)
+{
+    struct router *self = stage_self(stage);
+
+    return batch_is_idle(self->batch);
+}
+
+static const char *why_not_ready(struct stage *stage)
+{
+    struct router *self = stage_self(stage);
+
+    return batch_is_away(self->batch) ? "the database is away" : NULL;
+}
+
+static void load(struct stage *stage, int64_t *done, int64_t *waiting)
+{
+    struct router *self = stage_self(stage);
+
+    *done = batch_answered(self->batch);
+    *waiting = (int64_t)inbox_waiting(self->inbox);
+}
+
+static void stop(struct stage *stage)
+{
+    struct router *self = stage_self(stage);
+
+    batch_free(&self->batch);
+    inbox_free(&self->inbox);
+    free(self);
+}
+
+static const struct stage_spec spec = {
+    .kind = STAGE_ROUTER,
+    .purpose = "leadline-router - sells each lead under exact caps and records that",
+    .params = params,
+    .writes_to = 1u << STAGE_GATEWAY | 1u << STAGE_DISPATCHER,
+    .catalog_parts = CATALOG_CAMPAIGNS | CATALOG_SELLING | CATALOG_SECRET,
+    .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .sweep = sweep,
+    .is_idle = is_idle, .why_not_ready = why_not_ready, .load = load, .stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+    return stage_main(argc, argv, &spec);
+}

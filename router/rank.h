@@ -1,0 +1,44 @@
+/*
+ * rank.h - which contracts may buy a lead, and in which order they are asked.
+ *
+ * Pure: looks at the contract, its buyer and the lead's fields only. Caps, which need locked counters, are decide.c's.
+ */
+#ifndef LEADLINE_ROUTER_RANK_H
+#define LEADLINE_ROUTER_RANK_H
+
+#include "common/arena.h"
+#include "proto/catalog.h"
+
+/* Why a contract was passed over; its word stands in the trail. */
+enum pass {
+    PASS_NONE,
+    PASS_CONTRACT_PAUSED,
+    PASS_BUYER_PAUSED,
+    PASS_STATE,
+    PASS_ZIP,
+    PASS_CONTRACT_CAP,
+    PASS_BUYER_CAP,
+    PASS_SAME_BUYER, /* another contract of the buyer has bought this lead */
+    PASS_SOLD_OUT,   /* max_sells was reached before */
+};
+
+const char *pass_word(enum pass pass);
+
+struct candidate {
+    const struct contract *contract;
+    int64_t price_cents;
+    enum pass pass; /* PASS_NONE: eligible as far as is known */
+    const struct cap *full; /* of PASS_CONTRACT_CAP and PASS_BUYER_CAP: which */
+};
+
+/*
+ * All contracts of the campaign: first the eligible in selling order, then those passed over.
+ *
+ * fields  the lead's normal forms
+ * count   set to the number of all; *eligible to that of the eligible
+ * Returns the list, in the arena.
+ */
+struct candidate *rank_candidates(struct arena *arena, const struct campaign *campaign, const struct field_list *fields,
+                                  size_t *count, size_t *eligible);
+
+#endif

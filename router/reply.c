@@ -1,0 +1,252 @@
+#include "router/reply.h"
+
+#include "common/json.h"
+#include "proto/money.h"
+#include "proto/problem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Prints into the arena and frees the value. */
+static struct span print(struct arena *arena, struct json **value)
+{
+    struct buf *buf = buf_new(512);
+    struct span text;
+
+    json_print(*value, buf);
+    json_free(value);
+    text = arena_copy(arena, buf_span(buf));
+    buf_free(&buf);
+    return text;
+}
+
+static void set_uuid(struct json *object, const char *key, const struct uuid *id)
+{
+    char text[UUID_TEXT_BYTES];
+
+    json_set_text(object, key, span_of(uuid_text(id, text)));
+}
+
+static void set_money(struct json *object, const char *key, int64_t cents)
+{
+    char text[MONEY_TEXT_BYTES];
+
+    json_set_text(object, key, span_of(money_text(cents, text)));
+}
+
+/* The answer ---------------------------------------------------------------------------------------------------------- */
+
+static struct json *buyers_json(const struct decision *decision)
+{
+    struct json *list = json_new_list();
+
+    for (size_t i = 0; i < decision->sale_count; i++) {
+        struct json *item = json_new_object();
+
+        json_set_text(item, "buyer_id", decision->sales[i].buyer_id);
+        set_money(item, "price", decision->sales[i].price_cents);
+        json_push(list, item);
+    }
+    return list;
+}
+
+/* Sold or not: what the source is to know of it. */
+static void answer_sale(struct arena *arena, struct decision *decision)
+{
+    const struct plan *plan = decision->plan;
+    enum answer_form form = plan->source->answer;
+    bool is_sold = decision->sale_count > 0;
+    struct json *body = json_new_object(), *data = json_new_object();
+
+    set_uuid(data, "id", &plan->lead->id);
+    if (form == ANSWER_RECEIVED) {
+        json_set_text(data, "status", SPAN("RECEIVED"));
+    } else {
+        json_set_text(data, "status", span_of(lead_state_word(decision->state)));
+        json_set(data, "buyer_id", is_sold ? json_new_text(decision->sales[0].buyer_id) : json_new_null());
+        json_set_text(data, "campaign_id", plan->campaign->id);
+        if (plan->lead->is_test)
+            json_set_bool(data, "is_test", true);
+    }
+    if (form == ANSWER_FULL && is_sold) {
+        json_set(data, "buyers", buyers_json(decision));
+        set_money(data, "price", decision->price_cents);
+    }
+    json_set(body, "data", data);
+    decision->answer_status = is_sold && form != ANSWER_RECEIVED ? 201 : 200;
+    decision->answer_body = print(arena, &body);
+}
+
+/* What the supplier gets of a lead that was recorded but not taken. */
+static struct json *refused_data(const struct decision *decision)
+{
+    const struct lead *lead = decision->plan->lead;
+    struct json *data = json_new_object();
+
+    set_uuid(data, "id", &lead->id);
+    json_set_text(data, "status", span_of(lead_state_word(decision->state)));
+    json_set(data, "campaign_id", lead->campaign_id.len > 0 ? json_new_text(lead->campaign_id) : json_new_null());
+    if (!uuid_is_nil(&decision->duplicate_of))
+        set_uuid(data, "duplicate_of", &decision->duplicate_of);
+    return data;
+}
+
+static void answer_problem(struct arena *arena, struct decision *decision)
+{
+    const struct lead *lead = decision->plan->lead;
+    bool is_verdict = decision->reason == decision->plan->verdict;
+    struct problem problem = {.reason = decision->reason};
+    struct buf *buf = buf_new(512);
+
+    if (is_verdict && lead->message.len > 0)
+        problem.message = arena_text(arena, lead->message);
+    if (is_verdict && lead->errors.count > 0)
+        problem.errors = &lead->errors;
+    if (decision->action == ACTION_RECORD)
+        problem.data = refused_data(decision);
+    problem_print(&problem, &lead->request_id, buf);
+    decision->answer_status = reason_http(decision->reason);
+    decision->answer_body = arena_copy(arena, buf_span(buf));
+    buf_free(&buf);
+}
+
+/* The row ------------------------------------------------------------------------------------------------------------- */
+
+static void fill_fields(struct arena *arena, struct decision *decision)
+{
+    const struct field_list *fields = &decision->plan->lead->fields;
+    struct json *object = json_new_object();
+
+    for (size_t i = 0; i < fields->count; i++) {
+        const struct field *field = &fields->items[i];
+        const char *name = arena_text(arena, field->name);
+        struct json *number;
+
+        switch (field->kind) {
+        case VALUE_TEXT:
+            json_set_text(object, name, field->text);
+            break;
+        case VALUE_NUMBER:
+            number = json_new_number(field->text);
+            json_set(object, name, number != NULL ? number : json_new_text(field->text));
+            break;
+        case VALUE_BOOL:
+            json_set_bool(object, name, span_is(field->text, "true"));
+            break;
+        case VALUE_NESTED:
+            break;
+        }
+    }
+    decision->fields = print(arena, &object);
+}
+
+static void fill_reasons(struct arena *arena, struct decision *decision)
+{
+    const struct field_errors *errors = &decision->plan->lead->errors;
+    struct json *list = json_new_list();
+
+    if (decision->reason == decision->plan->verdict && decision->reason != REASON_NONE && errors->count > 0) {
+        for (size_t i = 0; i < errors->count; i++) {
+            struct json *item = json_new_object();
+
+            json_set_text(item, "code", errors->items[i].code);
+            json_set_text(item, "field", errors->items[i].field);
+            json_set_text(item, "message", errors->items[i].message);
+            json_push(list, item);
+        }
+    } else if (decision->reason != REASON_NONE) {
+        struct json *item = json_new_object();
+
+        json_set_text(item, "code", span_of(reason_word(decision->reason)));
+        json_set_text(item, "message", span_of(reason_message(decision->reason)));
+        json_push(list, item);
+    }
+    decision->reasons = print(arena, &list);
+}
+
+/* The trail ----------------------------------------------------------------------------------------------------------- */
+
+const char *reply_step(const struct decision *decision)
+{
+    if (decision->reason != REASON_NONE && decision->reason == decision->plan->verdict)
+        return "validation";
+    return decision->state == LEAD_DUPLICATE ? "duplicates" : "sale";
+}
+
+static void set_cap(struct json *item, const struct cap *cap)
+{
+    char text[96], budget[MONEY_TEXT_BYTES];
+
+    if (cap == NULL)
+        return;
+    if (cap->leads >= 0)
+        snprintf(text, sizeof text, "%s: %" PRId64 " leads", window_word(cap->window), cap->leads);
+    else
+        snprintf(text, sizeof text, "%s: %s", window_word(cap->window), money_text(cap->cents, budget));
+    json_set_text(item, "detail", span_of(text));
+}
+
+static struct json *candidate_json(const struct candidate *candidate)
+{
+    struct json *item = json_new_object();
+
+    json_set_text(item, "contract_id", candidate->contract->id);
+    if (candidate->pass == PASS_NONE) {
+        json_set_text(item, "decision", SPAN("sold"));
+        set_money(item, "detail", candidate->price_cents);
+    } else {
+        json_set_text(item, "decision", candidate->pass == PASS_SOLD_OUT ? SPAN("not_needed") : SPAN("passed_over"));
+        json_set_text(item, "reason", span_of(pass_word(candidate->pass)));
+        set_cap(item, candidate->full);
+    }
+    return item;
+}
+
+static void fill_trail(struct arena *arena, struct decision *decision)
+{
+    const struct plan *plan = decision->plan;
+    struct json *list = json_new_list(), *item;
+
+    if (decision->state == LEAD_ACCEPTED || decision->state == LEAD_UNMATCHED) {
+        for (size_t i = 0; i < plan->candidate_count; i++)
+            json_push(list, candidate_json(&plan->candidates[i]));
+    } else {
+        item = json_new_object();
+        json_set_text(item, "decision", decision->state == LEAD_DUPLICATE ? SPAN("duplicate") : SPAN("rejected"));
+        json_set_text(item, "reason", span_of(reason_word(decision->reason)));
+        set_cap(item, decision->full);
+        json_push(list, item);
+    }
+    decision->trail = print(arena, &list);
+}
+
+void reply_fill(struct arena *arena, struct decision *decision)
+{
+    switch (decision->action) {
+    case ACTION_REPEAT:
+        decision->answer_status = decision->recorded->status;
+        decision->answer_body = decision->recorded->body;
+        return;
+    case ACTION_FOLLOW:
+        decision->answer_status = decision->follows->answer_status;
+        decision->answer_body = decision->follows->answer_body;
+        return;
+    case ACTION_REFUSE:
+        if (decision->reason == REASON_UNAVAILABLE || decision->reason == REASON_INTERNAL) {
+            decision->answer_status = reason_http(decision->reason);
+            decision->answer_body = SPAN("");
+        } else {
+            answer_problem(arena, decision);
+        }
+        return;
+    case ACTION_RECORD:
+        break;
+    }
+    if (decision->state == LEAD_ACCEPTED || decision->state == LEAD_UNMATCHED)
+        answer_sale(arena, decision);
+    else
+        answer_problem(arena, decision);
+    fill_fields(arena, decision);
+    fill_reasons(arena, decision);
+    fill_trail(arena, decision);
+}

@@ -1,0 +1,589 @@
+#include "router/store.h"
+
+#include "common/log.h"
+#include "common/must.h"
+#include "router/reply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A frozen router frees its locks after a second (DESIGN.md, 3). Generic plans: the arrays differ only in length. */
+const char store_settings[] =
+    "SET idle_in_transaction_session_timeout = '1s'; SET lock_timeout = '2s'; SET statement_timeout = '5s';"
+    " SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan; SET jit = off";
+
+static const char FENCE[] = "SELECT pg_advisory_xact_lock_shared(4701, 1)";
+
+static const char VERSION[] = "SELECT catalog_version FROM installation";
+
+static const char LOCK_COUNTERS[] =
+    "SELECT id, hour_start, day_start, week_start, month_start, hour_leads, day_leads, week_leads, month_leads, total_leads,"
+    " hour_cents, day_cents, week_cents, month_cents, total_cents"
+    " FROM counter WHERE id = ANY($1::int8[]) ORDER BY id FOR NO KEY UPDATE";
+
+/* The one time of the batch, and when its windows began in each zone. A statement of its own: it runs when the locks are held. */
+static const char CLOCK[] =
+    "WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS at)"
+    " SELECT at, date_trunc('hour', at, zone), date_trunc('day', at, zone), date_trunc('week', at, zone), date_trunc('month', at, zone)"
+    " FROM clock, unnest($1::text[]) WITH ORDINALITY AS z (zone, n) ORDER BY n";
+
+static const char READ_KEYS[] =
+    "SELECT key, lead_id, supplier_id, at FROM duplicate_key WHERE key = ANY($1::uuid[])";
+
+static const char READ_IDEMPOTENCY[] =
+    "SELECT k.key, k.body_sha256, k.lead_id, l.answer_status, l.answer_body"
+    " FROM idempotency_key k JOIN lead l ON l.id = k.lead_id WHERE k.key = ANY($1::uuid[])";
+
+/* The bounds let the executor leave out partitions. */
+static const char READ_LEADS[] =
+    "SELECT id, answer_status, answer_body FROM lead WHERE id = ANY($1::uuid[]) AND id >= $2::uuid AND id <= $3::uuid";
+
+static const char WRITE_LEADS[] =
+    "INSERT INTO lead (id, campaign_id, supplier_id, status, is_test, received_at, decided_at, reasons, price_cents, cost_cents,"
+    " phone_key, email_key, answer_status, answer_body, raw, fields)"
+    " SELECT id, campaign_id, supplier_id, status::lead_status, is_test, received_at, ($1::timestamptz[])[1],"
+    " reasons, price_cents, cost_cents, phone_key, email_key, answer_status, answer_body, raw, fields"
+    " FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::timestamptz[], $8::jsonb[], $9::int8[], $10::int8[],"
+    " $11::uuid[], $12::uuid[], $13::int8[], $14::text[], $15::jsonb[], $16::jsonb[])"
+    " AS l (id, campaign_id, supplier_id, status, is_test, received_at, reasons, price_cents, cost_cents,"
+    " phone_key, email_key, answer_status, answer_body, raw, fields)";
+
+static const char WRITE_IDEMPOTENCY[] =
+    "INSERT INTO idempotency_key (key, body_sha256, lead_id, expires_at)"
+    " SELECT key, body_sha256, lead_id, now() + interval '48 hours' FROM unnest($1::uuid[], $2::bytea[], $3::uuid[]) AS k (key, body_sha256, lead_id)"
+    " ORDER BY key";
+
+/* A key that another batch has taken since it was read: 23505. */
+static const char WRITE_KEYS[] =
+    "INSERT INTO duplicate_key (key, lead_id, supplier_id, at, expires_at)"
+    " SELECT key, lead_id, supplier_id, at, expires_at"
+    " FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[]) AS k (key, lead_id, supplier_id, at, expires_at)"
+    " ORDER BY key";
+
+/* Keys whose window is over: only as they were read. */
+static const char REPLACE_KEYS[] =
+    "WITH replaced AS (UPDATE duplicate_key d SET lead_id = k.lead_id, supplier_id = k.supplier_id, at = k.at, expires_at = k.expires_at"
+    " FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::uuid[])"
+    " AS k (key, lead_id, supplier_id, at, expires_at, seen) WHERE d.key = k.key AND d.lead_id = k.seen RETURNING 1)"
+    " SELECT expect_rows((SELECT count(*) FROM replaced), $7::int8)";
+
+static const char WRITE_SALES[] =
+    "INSERT INTO sale (lead_id, n, campaign_id, supplier_id, buyer_id, contract_id, price_cents, cost_cents, state, is_test, sold_at)"
+    " SELECT lead_id, n, campaign_id, supplier_id, buyer_id, contract_id, price_cents, cost_cents, 'SOLD', is_test, sold_at"
+    " FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int8[], $8::int8[], $9::bool[], $10::timestamptz[])"
+    " AS s (lead_id, n, campaign_id, supplier_id, buyer_id, contract_id, price_cents, cost_cents, is_test, sold_at)";
+
+static const char WRITE_DELIVERIES[] =
+    "INSERT INTO delivery (lead_id, id, n, buyer_id, state, attempt, due_at, lease_by)"
+    " SELECT lead_id, id, n, buyer_id, 'OPEN', 0, due_at, lease_by"
+    " FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::text[], $5::timestamptz[], $6::text[]) AS d (lead_id, id, n, buyer_id, due_at, lease_by)";
+
+static const char WRITE_TRAIL[] =
+    "INSERT INTO trail (lead_id, step, at, decisions)"
+    " SELECT lead_id, step, at, decisions FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::jsonb[]) AS t (lead_id, step, at, decisions)";
+
+static const char WRITE_COUNTERS[] =
+    "UPDATE counter c SET hour_start = n.hs, day_start = n.ds, week_start = n.ws, month_start = n.ms,"
+    " hour_leads = n.hl, day_leads = n.dl, week_leads = n.wl, month_leads = n.ml, total_leads = n.tl,"
+    " hour_cents = n.hc, day_cents = n.dc, week_cents = n.wc, month_cents = n.mc, total_cents = n.tc"
+    " FROM unnest($1::int8[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],"
+    " $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::int8[], $15::int8[])"
+    " AS n (id, hs, ds, ws, ms, hl, dl, wl, ml, tl, hc, dc, wc, mc, tc) WHERE c.id = n.id";
+
+static const char BEGIN[] = "BEGIN";
+static const char COMMIT[] = "COMMIT";
+static const char ROLLBACK[] = "ROLLBACK";
+
+const struct db_statement store_statements[] = {
+    {"begin", BEGIN}, {"fence", FENCE}, {"version", VERSION}, {"lock_counters", LOCK_COUNTERS}, {"clock", CLOCK},
+    {"read_keys", READ_KEYS}, {"read_idempotency", READ_IDEMPOTENCY}, {"read_leads", READ_LEADS},
+    {"write_leads", WRITE_LEADS}, {"write_idempotency", WRITE_IDEMPOTENCY}, {"write_keys", WRITE_KEYS},
+    {"replace_keys", REPLACE_KEYS}, {"write_sales", WRITE_SALES}, {"write_deliveries", WRITE_DELIVERIES},
+    {"write_trail", WRITE_TRAIL}, {"write_counters", WRITE_COUNTERS}, {"commit", COMMIT}, {"rollback", ROLLBACK},
+    {NULL, NULL},
+};
+
+/* Statements of the first round trip, by place. */
+enum { READ_BEGIN, READ_FENCE, READ_VERSION, READ_COUNTERS, READ_CLOCK, READ_DUPLICATES, READ_REPEATS, READ_RECORDED };
+
+/* What is wanted ------------------------------------------------------------------------------------------------------ */
+
+struct counter_wish {
+    int64_t id;
+    size_t zone;
+};
+
+static void wish(struct counter_wish *wishes, size_t *count, const struct cap_owner *owner)
+{
+    if (owner->counter_id != 0)
+        wishes[(*count)++] = (struct counter_wish){owner->counter_id, owner->zone};
+}
+
+static int by_id(const void *a, const void *b)
+{
+    int64_t x = ((const struct counter_wish *)a)->id, y = ((const struct counter_wish *)b)->id;
+
+    return (x > y) - (x < y);
+}
+
+static int by_uuid(const void *a, const void *b)
+{
+    return uuid_compare(a, b);
+}
+
+static void collect_counters(struct arena *arena, const struct plan *plans, size_t count, struct wanted *wanted)
+{
+    size_t most = 0, wish_count = 0;
+    struct counter_wish *wishes;
+
+    for (size_t i = 0; i < count; i++)
+        most += 3 + 2 * plans[i].eligible_count;
+    wishes = must_alloc(most * sizeof *wishes);
+    for (size_t i = 0; i < count; i++) {
+        if (plans[i].verdict != REASON_NONE)
+            continue;
+        wish(wishes, &wish_count, &plans[i].source->caps);
+        wish(wishes, &wish_count, &plans[i].source->supplier->caps);
+        wish(wishes, &wish_count, &plans[i].campaign->caps);
+        for (size_t j = 0; j < plans[i].eligible_count; j++) {
+            wish(wishes, &wish_count, &plans[i].candidates[j].contract->caps);
+            wish(wishes, &wish_count, &plans[i].candidates[j].contract->buyer->caps);
+        }
+    }
+    qsort(wishes, wish_count, sizeof *wishes, by_id);
+    wanted->counter_ids = arena_alloc(arena, wish_count * sizeof *wanted->counter_ids);
+    wanted->counter_zones = arena_alloc(arena, wish_count * sizeof *wanted->counter_zones);
+    for (size_t i = 0; i < wish_count; i++)
+        if (i == 0 || wishes[i].id != wishes[i - 1].id) {
+            wanted->counter_ids[wanted->counter_count] = wishes[i].id;
+            wanted->counter_zones[wanted->counter_count++] = wishes[i].zone;
+        }
+    free(wishes);
+}
+
+void wanted_collect(struct arena *arena, const struct plan *plans, size_t count, bool reads_all_ids, struct wanted *wanted)
+{
+    size_t keys = 0;
+
+    memset(wanted, 0, sizeof *wanted);
+    collect_counters(arena, plans, count, wanted);
+    for (size_t i = 0; i < count; i++)
+        keys += plans[i].key_count;
+    wanted->duplicate_keys = arena_alloc(arena, keys * sizeof *wanted->duplicate_keys);
+    wanted->idempotency_keys = arena_alloc(arena, count * sizeof *wanted->idempotency_keys);
+    wanted->lead_ids = arena_alloc(arena, count * sizeof *wanted->lead_ids);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < plans[i].key_count; j++)
+            wanted->duplicate_keys[wanted->duplicate_key_count++] = plans[i].keys[j].key;
+        if (!uuid_is_nil(&plans[i].lead->idempotency_key))
+            wanted->idempotency_keys[wanted->idempotency_key_count++] = plans[i].lead->idempotency_key;
+        if (reads_all_ids || plans[i].lead->is_resent)
+            wanted->lead_ids[wanted->lead_id_count++] = plans[i].lead->id;
+    }
+    qsort(wanted->lead_ids, wanted->lead_id_count, sizeof *wanted->lead_ids, by_uuid);
+}
+
+static void add_uuids(struct db_job *job, const struct uuid *ids, size_t count)
+{
+    db_array(job, DB_UUID, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_uuid(job, &ids[i]);
+}
+
+void store_read(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx)
+{
+    static const struct uuid nil;
+    struct db_job *job = db_job_new();
+    size_t ids = wanted->lead_id_count;
+
+    db_prepared(job, "begin");
+    db_prepared(job, "fence");
+    db_prepared(job, "version");
+    db_prepared(job, "lock_counters");
+    db_array(job, DB_INT8, wanted->counter_count);
+    for (size_t i = 0; i < wanted->counter_count; i++)
+        db_item_int(job, wanted->counter_ids[i]);
+    db_prepared(job, "clock");
+    db_array(job, DB_TEXT, catalog->zone_count + 1);
+    db_item_text(job, SPAN("UTC")); /* there is always one row, so always a clock */
+    for (size_t i = 0; i < catalog->zone_count; i++)
+        db_item_text(job, catalog->zones[i]);
+    db_prepared(job, "read_keys");
+    add_uuids(job, wanted->duplicate_keys, wanted->duplicate_key_count);
+    db_prepared(job, "read_idempotency");
+    add_uuids(job, wanted->idempotency_keys, wanted->idempotency_key_count);
+    db_prepared(job, "read_leads");
+    add_uuids(job, wanted->lead_ids, ids);
+    db_add_uuid(job, ids > 0 ? &wanted->lead_ids[0] : &nil);
+    db_add_uuid(job, ids > 0 ? &wanted->lead_ids[ids - 1] : &nil);
+    db_send(db, &job, done, ctx);
+}
+
+/* Facts --------------------------------------------------------------------------------------------------------------- */
+
+/* Rows are sorted by id, as the wishes are. */
+static void read_counters(struct arena *arena, const struct db_rows *rows, const struct db_rows *clock, const struct wanted *wanted, struct facts *facts)
+{
+    size_t wish_at = 0;
+
+    for (int i = 0; i < db_count(rows); i++) {
+        struct counter *counter = arena_alloc(arena, sizeof *counter);
+        int64_t start_us[WINDOW_COUNT] = {0};
+
+        counter->id = db_int(rows, i, 0);
+        for (int window = 0; window < WINDOW_TOTAL; window++)
+            counter->start_us[window] = db_time_us(rows, i, 1 + window);
+        for (int window = 0; window < WINDOW_COUNT; window++) {
+            counter->leads[window] = db_int(rows, i, 5 + window);
+            counter->cents[window] = db_int(rows, i, 10 + window);
+        }
+        while (wish_at < wanted->counter_count && wanted->counter_ids[wish_at] < counter->id)
+            wish_at++;
+        must(wish_at < wanted->counter_count && wanted->counter_ids[wish_at] == counter->id);
+        for (int window = 0; window < WINDOW_TOTAL; window++)
+            start_us[window] = db_time_us(clock, (int)wanted->counter_zones[wish_at] + 1, 1 + window);
+        counter_roll(counter, start_us);
+        map_put(facts->counters, (struct span){(const char *)&counter->id, sizeof counter->id}, counter);
+    }
+}
+
+static void read_holders(struct arena *arena, const struct db_rows *rows, struct facts *facts)
+{
+    for (int i = 0; i < db_count(rows); i++) {
+        struct holder *holder = arena_alloc(arena, sizeof *holder);
+
+        holder->key = db_uuid(rows, i, 0);
+        holder->lead_id = db_uuid(rows, i, 1);
+        holder->supplier_id = arena_copy(arena, db_text(rows, i, 2));
+        holder->at_us = db_time_us(rows, i, 3);
+        map_put(facts->holders, uuid_span(&holder->key), holder);
+    }
+}
+
+static void read_repeats(struct arena *arena, const struct db_rows *rows, struct facts *facts)
+{
+    for (int i = 0; i < db_count(rows); i++) {
+        struct recorded *recorded = arena_alloc(arena, sizeof *recorded);
+
+        recorded->idempotency_key = db_uuid(rows, i, 0);
+        recorded->body_sha256 = arena_copy(arena, db_text(rows, i, 1));
+        recorded->lead_id = db_uuid(rows, i, 2);
+        recorded->status = db_int(rows, i, 3);
+        recorded->body = arena_copy(arena, db_text(rows, i, 4));
+        map_put(facts->idempotent, uuid_span(&recorded->idempotency_key), recorded);
+    }
+}
+
+static void read_recorded(struct arena *arena, const struct db_rows *rows, struct facts *facts)
+{
+    for (int i = 0; i < db_count(rows); i++) {
+        struct recorded *recorded = arena_alloc(arena, sizeof *recorded);
+
+        recorded->lead_id = db_uuid(rows, i, 0);
+        recorded->status = db_int(rows, i, 1);
+        recorded->body = arena_copy(arena, db_text(rows, i, 2));
+        map_put(facts->recorded, uuid_span(&recorded->lead_id), recorded);
+    }
+}
+
+int64_t store_facts(struct arena *arena, struct db_rows *const *rows, const struct wanted *wanted, struct facts *facts)
+{
+    *facts = (struct facts){db_time_us(rows[READ_CLOCK], 0, 0), map_new(), map_new(), map_new(), map_new()};
+    read_counters(arena, rows[READ_COUNTERS], rows[READ_CLOCK], wanted, facts);
+    read_holders(arena, rows[READ_DUPLICATES], facts);
+    read_repeats(arena, rows[READ_REPEATS], facts);
+    read_recorded(arena, rows[READ_RECORDED], facts);
+    return db_int(rows[READ_VERSION], 0, 0);
+}
+
+void facts_close(struct facts *facts)
+{
+    map_free(&facts->counters);
+    map_free(&facts->holders);
+    map_free(&facts->recorded);
+    map_free(&facts->idempotent);
+}
+
+/* Writing ------------------------------------------------------------------------------------------------------------- */
+
+/* The decisions that make rows, sorted by lead id. */
+struct rows_to_write {
+    const struct decision **leads;
+    size_t lead_count;
+    size_t sale_count;
+    size_t idempotency_count;
+    int64_t now_us;
+};
+
+static int by_lead(const void *a, const void *b)
+{
+    const struct decision *const *x = a, *const *y = b;
+
+    return uuid_compare(&(*x)->plan->lead->id, &(*y)->plan->lead->id);
+}
+
+/* One array parameter, an element for each lead. */
+#define LEADS(type, put)                                                                                               \
+    db_array(job, type, w->lead_count);                                                                                \
+    for (size_t i = 0; i < w->lead_count; i++) {                                                                       \
+        const struct decision *d = w->leads[i];                                                                        \
+        const struct lead *lead = d->plan->lead;                                                                       \
+        (void)lead;                                                                                                    \
+        put;                                                                                                           \
+    }
+
+static struct span or_null(struct span text)
+{
+    return text.len > 0 ? text : (struct span){NULL, 0};
+}
+
+static const struct uuid *id_or_null(const struct uuid *id)
+{
+    return uuid_is_nil(id) ? NULL : id;
+}
+
+static void cents_or_null(struct db_job *job, const struct decision *d, int64_t cents)
+{
+    if (d->sale_count > 0)
+        db_item_int(job, cents);
+    else
+        db_item_null(job);
+}
+
+static void write_leads(struct db_job *job, const struct rows_to_write *w)
+{
+    db_prepared(job, "write_leads");
+    db_array(job, DB_TIMESTAMPTZ, 1);
+    db_item_time(job, w->now_us);
+    LEADS(DB_UUID, db_item_uuid(job, &lead->id))
+    LEADS(DB_TEXT, db_item_text(job, or_null(lead->campaign_id)))
+    LEADS(DB_TEXT, db_item_text(job, lead->supplier_id))
+    LEADS(DB_TEXT, db_item_text(job, span_of(lead_state_word(d->state))))
+    LEADS(DB_BOOL, db_item_bool(job, lead->is_test))
+    LEADS(DB_TIMESTAMPTZ, db_item_time(job, uuid_ms(&lead->id) * 1000))
+    LEADS(DB_JSONB, db_item_text(job, d->reasons))
+    LEADS(DB_INT8, cents_or_null(job, d, d->price_cents))
+    LEADS(DB_INT8, cents_or_null(job, d, d->cost_cents))
+    LEADS(DB_UUID, db_item_uuid(job, id_or_null(&d->plan->phone_key)))
+    LEADS(DB_UUID, db_item_uuid(job, id_or_null(&d->plan->email_key)))
+    LEADS(DB_INT8, db_item_int(job, d->answer_status))
+    LEADS(DB_TEXT, db_item_text(job, d->answer_body))
+    LEADS(DB_JSONB, db_item_text(job, lead->raw))
+    LEADS(DB_JSONB, db_item_text(job, d->fields))
+}
+
+static void write_trail(struct db_job *job, const struct rows_to_write *w)
+{
+    db_prepared(job, "write_trail");
+    LEADS(DB_UUID, db_item_uuid(job, &lead->id))
+    LEADS(DB_TEXT, db_item_text(job, span_of(reply_step(d))))
+    LEADS(DB_TIMESTAMPTZ, db_item_time(job, w->now_us))
+    LEADS(DB_JSONB, db_item_text(job, d->trail))
+}
+
+/* One array parameter, an element for each lead with an idempotency key. */
+#define IDEMPOTENT(type, put)                                                                                          \
+    db_array(job, type, w->idempotency_count);                                                                         \
+    for (size_t i = 0; i < w->lead_count; i++) {                                                                       \
+        const struct lead *lead = w->leads[i]->plan->lead;                                                             \
+        if (!uuid_is_nil(&lead->idempotency_key)) {                                                                    \
+            put;                                                                                                       \
+        }                                                                                                              \
+    }
+
+static void write_idempotency(struct db_job *job, const struct rows_to_write *w)
+{
+    if (w->idempotency_count == 0)
+        return;
+    db_prepared(job, "write_idempotency");
+    IDEMPOTENT(DB_UUID, db_item_uuid(job, &lead->idempotency_key))
+    IDEMPOTENT(DB_BYTEA, db_item_text(job, lead->body_sha256))
+    IDEMPOTENT(DB_UUID, db_item_uuid(job, &lead->id))
+}
+
+/* One array parameter, an element for each sale; n counts a lead's sales from 1. */
+#define SALES(type, put)                                                                                               \
+    db_array(job, type, w->sale_count);                                                                                \
+    for (size_t i = 0; i < w->lead_count; i++)                                                                         \
+        for (size_t n = 0; n < w->leads[i]->sale_count; n++) {                                                         \
+            const struct lead *lead = w->leads[i]->plan->lead;                                                         \
+            const struct sale *sale = &w->leads[i]->sales[n];                                                          \
+            (void)lead, (void)sale;                                                                                    \
+            put;                                                                                                       \
+        }
+
+static void write_sales(struct db_job *job, const struct rows_to_write *w)
+{
+    if (w->sale_count == 0)
+        return;
+    db_prepared(job, "write_sales");
+    SALES(DB_UUID, db_item_uuid(job, &lead->id))
+    SALES(DB_INT8, db_item_int(job, (int64_t)n + 1))
+    SALES(DB_TEXT, db_item_text(job, lead->campaign_id))
+    SALES(DB_TEXT, db_item_text(job, lead->supplier_id))
+    SALES(DB_TEXT, db_item_text(job, sale->buyer_id))
+    SALES(DB_TEXT, db_item_text(job, sale->contract_id))
+    SALES(DB_INT8, db_item_int(job, sale->price_cents))
+    SALES(DB_INT8, db_item_int(job, sale->cost_cents))
+    SALES(DB_BOOL, db_item_bool(job, lead->is_test))
+    SALES(DB_TIMESTAMPTZ, db_item_time(job, w->now_us))
+    db_prepared(job, "write_deliveries");
+    SALES(DB_UUID, db_item_uuid(job, &lead->id))
+    SALES(DB_UUID, db_item_uuid(job, &sale->delivery_id))
+    SALES(DB_INT8, db_item_int(job, (int64_t)n + 1))
+    SALES(DB_TEXT, db_item_text(job, sale->buyer_id))
+    SALES(DB_TIMESTAMPTZ, db_item_time(job, sale->lease_until_us))
+    SALES(DB_TEXT, db_item_text(job, sale->dispatcher))
+}
+
+static void add_holders(struct db_job *job, struct holder *const *list, size_t count, bool replaces)
+{
+    db_prepared(job, replaces ? "replace_keys" : "write_keys");
+    db_array(job, DB_UUID, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_uuid(job, &list[i]->key);
+    db_array(job, DB_UUID, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_uuid(job, &list[i]->lead_id);
+    db_array(job, DB_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_text(job, list[i]->supplier_id);
+    db_array(job, DB_TIMESTAMPTZ, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_time(job, list[i]->at_us);
+    db_array(job, DB_TIMESTAMPTZ, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_time(job, list[i]->expires_us);
+    if (!replaces)
+        return;
+    db_array(job, DB_UUID, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_uuid(job, &list[i]->seen);
+    db_add_int(job, (int64_t)count);
+}
+
+static void write_keys(struct db_job *job, struct arena *arena, const struct facts *facts)
+{
+    size_t all = map_count(facts->holders), fresh = 0, replaced = 0, at = 0;
+    struct holder **news = arena_alloc(arena, all * sizeof(struct holder *)), **replacing = arena_alloc(arena, all * sizeof(struct holder *));
+    struct holder *holder;
+
+    while ((holder = map_next(facts->holders, &at)) != NULL)
+        if (holder->is_ours && uuid_is_nil(&holder->seen))
+            news[fresh++] = holder;
+        else if (holder->is_ours)
+            replacing[replaced++] = holder;
+    if (fresh > 0)
+        add_holders(job, news, fresh, false);
+    if (replaced > 0)
+        add_holders(job, replacing, replaced, true);
+}
+
+static void write_counters(struct db_job *job, struct arena *arena, const struct facts *facts)
+{
+    size_t all = map_count(facts->counters), count = 0, at = 0;
+    struct counter **changed = arena_alloc(arena, all * sizeof(struct counter *));
+    struct counter *counter;
+
+    while ((counter = map_next(facts->counters, &at)) != NULL)
+        if (counter->is_changed)
+            changed[count++] = counter;
+    if (count == 0)
+        return;
+    db_prepared(job, "write_counters");
+    db_array(job, DB_INT8, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_int(job, changed[i]->id);
+    for (int window = 0; window < WINDOW_TOTAL; window++) {
+        db_array(job, DB_TIMESTAMPTZ, count);
+        for (size_t i = 0; i < count; i++)
+            db_item_time(job, changed[i]->start_us[window]);
+    }
+    for (int window = 0; window < WINDOW_COUNT; window++) {
+        db_array(job, DB_INT8, count);
+        for (size_t i = 0; i < count; i++)
+            db_item_int(job, changed[i]->leads[window]);
+    }
+    for (int window = 0; window < WINDOW_COUNT; window++) {
+        db_array(job, DB_INT8, count);
+        for (size_t i = 0; i < count; i++)
+            db_item_int(job, changed[i]->cents[window]);
+    }
+}
+
+bool store_write(struct db *db, struct arena *arena, const struct decision *decisions, size_t count, const struct facts *facts,
+                 db_done_fn *done, void *ctx)
+{
+    struct rows_to_write w = {.leads = arena_alloc(arena, count * sizeof *w.leads), .now_us = facts->now_us};
+    struct db_job *job;
+
+    for (size_t i = 0; i < count; i++) {
+        if (decisions[i].action != ACTION_RECORD)
+            continue;
+        w.leads[w.lead_count++] = &decisions[i];
+        w.sale_count += decisions[i].sale_count;
+        w.idempotency_count += !uuid_is_nil(&decisions[i].plan->lead->idempotency_key);
+    }
+    if (w.lead_count == 0)
+        return false;
+    qsort(w.leads, w.lead_count, sizeof *w.leads, by_lead);
+    job = db_job_new();
+    write_leads(job, &w);
+    write_idempotency(job, &w);
+    write_keys(job, arena, facts);
+    write_sales(job, &w);
+    write_trail(job, &w);
+    write_counters(job, arena, facts);
+    db_prepared(job, "commit");
+    db_send(db, &job, done, ctx);
+    return true;
+}
+
+/* The rest ------------------------------------------------------------------------------------------------------------ */
+
+static void ignore(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    (void)ctx, (void)rows, (void)error; /* a rollback that does not arrive finds the connection gone, and the transaction with it */
+}
+
+void store_rollback(struct db *db)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "rollback");
+    db_send(db, &job, ignore, NULL);
+}
+
+static void upkeep_done(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    (void)rows;
+    if (error->trouble == DB_REFUSED)
+        log_event(LOG_ERROR, "upkeep.failed", "what=%s sqlstate=%s", (const char *)ctx, error->sqlstate);
+}
+
+void store_make_partitions(struct db *db)
+{
+    static char what[] = "partitions";
+    struct db_job *job = db_job_new();
+
+    db_sql(job, "SELECT make_partitions()");
+    db_send(db, &job, upkeep_done, what);
+}
+
+/* Whoever is locked is left for the next time; the BRIN index finds the old pages. */
+static const char CLEAN_DUPLICATES[] =
+    "DELETE FROM duplicate_key WHERE key = ANY (ARRAY(SELECT key FROM duplicate_key"
+    " WHERE expires_at < now() - interval '1 hour' LIMIT 500 FOR UPDATE SKIP LOCKED))";
+static const char CLEAN_IDEMPOTENCY[] =
+    "DELETE FROM idempotency_key WHERE key = ANY (ARRAY(SELECT key FROM idempotency_key"
+    " WHERE expires_at < now() LIMIT 500 FOR UPDATE SKIP LOCKED))";
+
+void store_clean_keys(struct db *db)
+{
+    static char what[] = "keys";
+    struct db_job *job = db_job_new();
+
+    db_sql(job, CLEAN_DUPLICATES);
+    db_sql(job, CLEAN_IDEMPOTENCY);
+    db_send(db, &job, upkeep_done, what);
+}

@@ -1,0 +1,55 @@
+/*
+ * store.h - the router's SQL: what is read under locks, and what is written (DESIGN.md, 3).
+ *
+ * A batch is two round trips: store_read() begins the transaction, takes fence and locks and reads; store_write() writes and
+ * commits. In between the transaction is open, and store_rollback() ends it otherwise.
+ */
+#ifndef LEADLINE_ROUTER_STORE_H
+#define LEADLINE_ROUTER_STORE_H
+
+#include "common/db.h"
+#include "router/decide.h"
+
+/* For db_open(): the session's settings, and the statements that are prepared. */
+extern const char store_settings[];
+extern const struct db_statement store_statements[];
+
+/* What a batch needs to know. Lists live in the batch's arena. */
+struct wanted {
+    int64_t *counter_ids; /* sorted, each once */
+    size_t *counter_zones; /* of each, an index of the catalog's zones */
+    size_t counter_count;
+    struct uuid *duplicate_keys;
+    size_t duplicate_key_count;
+    struct uuid *idempotency_keys;
+    size_t idempotency_key_count;
+    struct uuid *lead_ids; /* that may be recorded already, sorted */
+    size_t lead_id_count;
+};
+
+/*
+ * Collects what the plans ask for.
+ *
+ * reads_all_ids  also ids that were not sent before: after a surprise
+ */
+void wanted_collect(struct arena *arena, const struct plan *plans, size_t count, bool reads_all_ids, struct wanted *wanted);
+
+/* Begins the transaction, locks and reads. done gets rows for store_facts(). */
+void store_read(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx);
+
+/* Makes facts of the rows, in the arena; maps are freed by facts_close(). Returns the catalog's version in the database. */
+int64_t store_facts(struct arena *arena, struct db_rows *const *rows, const struct wanted *wanted, struct facts *facts);
+void facts_close(struct facts *facts);
+
+/* Writes all decisions that record something, keys and counters, and commits. Returns false when there is nothing to write. */
+bool store_write(struct db *db, struct arena *arena, const struct decision *decisions, size_t count, const struct facts *facts,
+                 db_done_fn *done, void *ctx);
+
+/* Ends the transaction without a trace. */
+void store_rollback(struct db *db);
+
+/* Upkeep, now and then: partitions of the coming months; a small batch of keys whose time is over. On another connection. */
+void store_make_partitions(struct db *db);
+void store_clean_keys(struct db *db);
+
+#endif

@@ -1,0 +1,26 @@
+"""What all tests in Python share: the library of helpers, one PostgreSQL for the session, a fresh database for each test."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+
+import leadline_testing  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A private PostgreSQL of this session, with a migrated template."""
+    server = leadline_testing.Postgres()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def database(postgres):
+    """A fresh database with the schema; gone after the test."""
+    fresh = postgres.fresh_database()
+    yield fresh
+    fresh.drop()

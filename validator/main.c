@@ -1,0 +1,211 @@
+/*
+ * The validator: field rules and normal forms. It writes nothing and keeps nothing; every lead goes on, with its verdict.
+ *
+ * frame in → rules.c → frame out, to the router that its campaign belongs to
+ */
+#include "common/clock.h"
+#include "common/must.h"
+#include "proto/stage.h"
+#include "validator/rules.h"
+
+#include <stdlib.h>
+
+enum { HELD_BYTES_MOST = 16 << 20 };
+
+/* A frame whose leads want a newer catalog than ours: kept until that is read. */
+struct held {
+    struct held *next;
+    struct arena *arena;
+    struct lead *leads;
+    size_t count;
+    size_t bytes;
+    int64_t since_ms; /* monotonic */
+};
+
+struct validator {
+    struct stage *stage;
+    struct buf *item;
+    struct held *held;
+    size_t held_bytes;
+    int64_t judged;
+    struct metric *good, *bad, *unpassed;
+};
+
+static const struct param params[] = {{NULL, PARAM_TEXT, NULL, NULL, 0, 0, NULL}};
+
+static int start(struct stage *stage, struct error *err)
+{
+    struct validator *self = must_zalloc(sizeof *self);
+
+    (void)err;
+    stage_set_self(stage, self);
+    self->stage = stage;
+    self->item = buf_new(16384);
+    self->good = metric_counter("leadline_judged_total", "verdict=\"good\"", "Leads judged.");
+    self->bad = metric_counter("leadline_judged_total", "verdict=\"bad\"", "Leads judged.");
+    self->unpassed = metric_counter("leadline_unpassed_total", NULL, "Leads answered with unavailable, because no router takes them.");
+    return 0;
+}
+
+/* No router takes it: the supplier is told at once instead of waiting for its deadline. */
+static void answer_unavailable(struct validator *self, const struct lead *lead)
+{
+    struct neighbour *gateway = neighbours_by_name(stage_neighbours(self->stage, STAGE_GATEWAY), lead->gateway);
+    struct answer answer = {.id = lead->id, .status = reason_http(REASON_UNAVAILABLE), .body = SPAN("")};
+
+    metric_add(self->unpassed, 1);
+    if (gateway == NULL)
+        return;
+    self->item->len = 0;
+    frame_put_answer(self->item, &answer);
+    neighbour_add(gateway, FRAME_ANSWERS, buf_span(self->item));
+}
+
+static void pass_on(struct validator *self, const struct lead *lead)
+{
+    struct neighbour *router = neighbours_by_key(stage_neighbours(self->stage, STAGE_ROUTER), lead->campaign_id);
+
+    self->item->len = 0;
+    frame_put_lead(self->item, lead);
+    if (router == NULL || neighbour_add(router, FRAME_LEADS, buf_span(self->item)) != 0)
+        answer_unavailable(self, lead);
+}
+
+/* Adds the verdict and passes the lead on. A key of a supplier that is no more: its lead may not come in. */
+static void judge(struct validator *self, struct arena *arena, struct lead *lead)
+{
+    const struct catalog *catalog = stage_catalog(self->stage);
+    const struct supplier *supplier = catalog_supplier(catalog, lead->supplier_id);
+    struct verdict verdict = {.reason = REASON_FORBIDDEN};
+
+    if (supplier != NULL)
+        rules_judge(arena, catalog, supplier, &lead->fields, &verdict);
+    lead->campaign_id = verdict.campaign_id;
+    lead->judged_version = catalog->version;
+    lead->reason = span_of(reason_word(verdict.reason));
+    lead->message = span_of(verdict.message);
+    lead->errors = verdict.errors;
+    lead->fields = verdict.normal;
+    lead->is_test = verdict.is_test;
+    self->judged++;
+    metric_add(verdict.reason == REASON_NONE ? self->good : self->bad, 1);
+    pass_on(self, lead);
+}
+
+static void hold(struct validator *self, struct arena **arena, struct lead *leads, size_t count, size_t bytes)
+{
+    struct held *held;
+
+    if (self->held_bytes + bytes > HELD_BYTES_MOST) {
+        for (size_t i = 0; i < count; i++)
+            answer_unavailable(self, &leads[i]);
+        return;
+    }
+    held = must_zalloc(sizeof *held);
+    *held = (struct held){self->held, *arena, leads, count, bytes, clock_mono_ms()};
+    *arena = NULL;
+    self->held = held;
+    self->held_bytes += bytes;
+    stage_refresh_catalog(self->stage);
+}
+
+static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
+{
+    struct validator *self = stage_self(stage);
+    int64_t transit_ms = clock_wall_ms() - frame->sent_at_ms;
+    struct lead *leads;
+    size_t wanting = 0, count = 0;
+    struct error err;
+
+    if (frame->kind != FRAME_LEADS) {
+        stage_refuse_frame(stage, frame, "not for a validator");
+        return;
+    }
+    leads = arena_alloc(*arena, frame->count * sizeof *leads);
+    for (size_t i = 0; i < frame->count; i++) {
+        struct lead *lead = &leads[count];
+
+        if (frame_next_lead(frame, *arena, lead, &err) != 0) {
+            stage_refuse_frame(stage, frame, err.text);
+            return;
+        }
+        lead->left_ms -= transit_ms > 0 ? transit_ms : 0;
+        if (lead->left_ms <= 0)
+            continue; /* its supplier has been told 503 */
+        wanting += lead->least_version > stage_catalog(stage)->version;
+        count++;
+    }
+    if (wanting > 0) {
+        hold(self, arena, leads, count, frame->bytes);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        judge(self, *arena, &leads[i]);
+}
+
+/* Those who waited for it are judged by it; a router sends back who needs a still newer one. */
+static void on_catalog(struct stage *stage, const struct catalog *old)
+{
+    struct validator *self = stage_self(stage);
+    struct held *held;
+
+    (void)old;
+    while ((held = self->held) != NULL) {
+        int64_t waited_ms = clock_mono_ms() - held->since_ms;
+
+        self->held = held->next;
+        self->held_bytes -= held->bytes;
+        for (size_t i = 0; i < held->count; i++) {
+            held->leads[i].left_ms -= waited_ms;
+            if (held->leads[i].left_ms > 0)
+                judge(self, held->arena, &held->leads[i]);
+        }
+        arena_free(&held->arena);
+        free(held);
+    }
+}
+
+static bool is_idle(struct stage *stage)
+{
+    struct validator *self = stage_self(stage);
+
+    return self->held == NULL;
+}
+
+static void load(struct stage *stage, int64_t *done, int64_t *waiting)
+{
+    struct validator *self = stage_self(stage);
+
+    *done = self->judged;
+    *waiting = 0;
+    for (const struct held *held = self->held; held != NULL; held = held->next)
+        *waiting += (int64_t)held->count;
+}
+
+static void stop(struct stage *stage)
+{
+    struct validator *self = stage_self(stage);
+    struct held *held;
+
+    while ((held = self->held) != NULL) {
+        self->held = held->next;
+        arena_free(&held->arena);
+        free(held);
+    }
+    buf_free(&self->item);
+    free(self);
+}
+
+static const struct stage_spec spec = {
+    .kind = STAGE_VALIDATOR,
+    .purpose = "leadline-validator - checks the fields of leads and brings them to their normal forms",
+    .params = params,
+    .writes_to = 1u << STAGE_ROUTER | 1u << STAGE_GATEWAY,
+    .catalog_parts = CATALOG_CAMPAIGNS,
+    .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .is_idle = is_idle, .load = load, .stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+    return stage_main(argc, argv, &spec);
+}

@@ -1,0 +1,180 @@
+#include "validator/rules.h"
+
+#include "proto/normal.h"
+
+#include <stdlib.h>
+
+/* The fields of one lead, while they are judged. */
+struct judging {
+    struct arena *arena;
+    const struct campaign *campaign;
+    const struct field_list *sent;
+    bool *is_seen; /* by the campaign's fields: sent, good or bad */
+    struct verdict *verdict;
+};
+
+/* The name as far as errors show it: no character is cut in two. */
+static struct span shown(struct span name)
+{
+    size_t len = name.len;
+
+    if (len <= FIELD_NAME_BYTES_MOST)
+        return name;
+    len = FIELD_NAME_BYTES_MOST;
+    while (len > 0 && ((unsigned char)name.ptr[len] & 0xc0) == 0x80)
+        len--;
+    return (struct span){name.ptr, len};
+}
+
+static void complain(struct judging *judging, struct span name, const char *code, const char *message)
+{
+    struct field_errors *errors = &judging->verdict->errors;
+
+    if (errors->items == NULL) /* each field is wrong at most once: sent, or absent */
+        errors->items = arena_alloc(judging->arena, (judging->sent->count + judging->campaign->field_count) * sizeof *errors->items);
+    errors->items[errors->count++] = (struct field_error){.field = shown(name), .code = span_of(code), .message = span_of(message)};
+    judging->verdict->reason = REASON_VALIDATION_FAILED;
+}
+
+static const char *code_of(enum normal normal)
+{
+    switch (normal) {
+    case NORMAL_OK:
+        return "";
+    case NORMAL_INVALID:
+        return "invalid_format";
+    case NORMAL_TOO_LONG:
+        return "too_long";
+    case NORMAL_NOT_ALLOWED:
+        return "not_allowed";
+    }
+    return "";
+}
+
+/* Ours to read, and of work that comes later: to pass over a ping would be to sell at another price than was offered. */
+static bool is_of_ping(const struct system_field *system)
+{
+    return system != NULL && (span_is(SPAN("flo_ping_id"), system->name) || span_is(SPAN("flo_buyer_id"), system->name));
+}
+
+static void judge_defined(struct judging *judging, const struct field_spec *spec, const struct field *field)
+{
+    const struct system_field *system = system_field_find(spec->name);
+    struct field_list *normal = &judging->verdict->normal;
+    bool *is_seen = &judging->is_seen[spec - judging->campaign->fields];
+    struct field form = {.name = spec->name};
+    const char *why = NULL;
+    enum normal result = normal_value(judging->arena, spec, field, &form, &why);
+
+    if (result == NORMAL_OK && form.text.len == 0)
+        return;
+    if (*is_seen)
+        complain(judging, field->name, "invalid_format", "must be sent only once");
+    else if (result != NORMAL_OK)
+        complain(judging, field->name, code_of(result), why);
+    else if (is_of_ping(system))
+        complain(judging, field->name, "not_allowed", "is not supported yet");
+    else if (system == NULL || !system->is_control)
+        normal->items[normal->count++] = form;
+    *is_seen = true;
+}
+
+static void judge_undefined(struct judging *judging, const struct field *field)
+{
+    const char *why = NULL;
+    enum normal result = normal_check(field, &why);
+
+    if (result != NORMAL_OK)
+        complain(judging, field->name, code_of(result), why);
+}
+
+static void judge_fields(struct arena *arena, const struct campaign *campaign, const struct field_list *sent, struct verdict *verdict)
+{
+    struct judging judging = {.arena = arena, .campaign = campaign, .sent = sent, .verdict = verdict};
+
+    if (sent->count > FIELDS_MOST) {
+        complain(&judging, sent->items[FIELDS_MOST].name, "out_of_range", "is one field too many: a lead has at most 200");
+        return;
+    }
+    judging.is_seen = arena_alloc(arena, campaign->field_count * sizeof *judging.is_seen);
+    verdict->normal.items = arena_alloc(arena, sent->count * sizeof *verdict->normal.items);
+    for (size_t i = 0; i < sent->count; i++) {
+        const struct field_spec *spec = campaign_field(campaign, sent->items[i].name);
+
+        if (spec != NULL)
+            judge_defined(&judging, spec, &sent->items[i]);
+        else
+            judge_undefined(&judging, &sent->items[i]);
+    }
+    for (size_t i = 0; i < campaign->field_count; i++)
+        if (campaign->fields[i].is_required && !judging.is_seen[i])
+            complain(&judging, campaign->fields[i].name, "required", "is required");
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return span_compare(((const struct field_spec *)a)->name, ((const struct field_spec *)b)->name);
+}
+
+/* A campaign that says nothing: what it would ask for is the system fields. */
+static const struct campaign *silent_campaign(struct arena *arena)
+{
+    struct campaign *campaign = arena_alloc(arena, sizeof *campaign);
+    const struct system_field *system = system_fields(&campaign->field_count);
+
+    campaign->fields = arena_alloc(arena, campaign->field_count * sizeof *campaign->fields);
+    for (size_t i = 0; i < campaign->field_count; i++)
+        campaign->fields[i] =
+            (struct field_spec){.name = span_of(system[i].name), .type = system[i].type, .is_required = system[i].is_required};
+    qsort(campaign->fields, campaign->field_count, sizeof *campaign->fields, by_name);
+    return campaign;
+}
+
+/* A control field's normal form before the campaign is known; absent when it is not there or malformed. */
+static struct span control(struct arena *arena, const struct field_list *sent, struct span name)
+{
+    const struct field *field = field_find(sent, name);
+    const struct system_field *system = system_field_find(name);
+    struct field form = {.name = name};
+    const char *why;
+
+    if (field == NULL || normal_value(arena, &(struct field_spec){.name = name, .type = system->type}, field, &form, &why) != NORMAL_OK)
+        return (struct span){NULL, 0};
+    return form.text;
+}
+
+static void refuse(struct verdict *verdict, enum reason reason, const char *message)
+{
+    verdict->reason = reason;
+    verdict->message = message;
+}
+
+void rules_judge(struct arena *arena, const struct catalog *catalog, const struct supplier *supplier, const struct field_list *sent,
+                 struct verdict *out)
+{
+    struct span campaign_id = control(arena, sent, SPAN("flo_campaign_id"));
+    struct span supplier_id = control(arena, sent, SPAN("flo_supplier_id"));
+
+    *out = (struct verdict){.reason = REASON_NONE};
+    out->is_test = supplier->is_test_mode || span_is(control(arena, sent, SPAN("is_test")), "true");
+    if (campaign_id.len == 0) {
+        judge_fields(arena, silent_campaign(arena), sent, out);
+        return;
+    }
+    if (supplier_id.len > 0 && !span_equal(supplier_id, supplier->id)) {
+        refuse(out, REASON_FORBIDDEN, "flo_supplier_id is not the supplier whose key this is");
+        return;
+    }
+    out->campaign = catalog_campaign(catalog, campaign_id);
+    if (out->campaign == NULL) {
+        refuse(out, REASON_CAMPAIGN_NOT_FOUND, NULL);
+        return;
+    }
+    out->campaign_id = campaign_id;
+    out->source = campaign_source(out->campaign, supplier->id);
+    if (out->source == NULL) {
+        refuse(out, REASON_FORBIDDEN, "this supplier is not on the campaign");
+        return;
+    }
+    judge_fields(arena, out->campaign, sent, out);
+}
