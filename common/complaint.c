@@ -30,8 +30,6 @@ static void write_pointer(struct buf *out, const struct place *place)
     if (place == NULL)
         return;
     write_pointer(out, place->above);
-    if (place->key == NULL && place->above == NULL)
-        return;
     buf_add_text(out, "/");
     if (place->key == NULL) {
         buf_printf(out, "%zu", place->index);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 enum { OPTION_HELP = 256, OPTION_VERSION, OPTION_CONFIG, OPTION_ROWS };
+enum { ENDS = 1 };
 
 struct value {
     char *text; /* never NULL in a finished set */
@@ -306,6 +307,7 @@ static int refuse_option(int answer, const char *argument, struct error *err)
     return error_set(err, "unknown or ambiguous option %.*s", len, argument);
 }
 
+/* Returns 0, -1 with *err, or ENDS when all was said by printing. */
 static int read_command_line(struct params *params, int argc, char **argv, const char *purpose, struct error *err)
 {
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
@@ -330,10 +332,12 @@ static int read_command_line(struct params *params, int argc, char **argv, const
             break;
         case OPTION_HELP:
             print_help(params, program, purpose);
-            exit(0);
+            rc = ENDS;
+            break;
         case OPTION_VERSION:
             printf("%s %s\n", program, LEADLINE_VERSION);
-            exit(0);
+            rc = ENDS;
+            break;
         case OPTION_CONFIG:
             free(params->config);
             params->config = must_copy(optarg, strlen(optarg));
@@ -374,6 +378,7 @@ struct params *params_read(int argc, char **argv, const char *purpose, const str
     struct params *params = must_zalloc(sizeof *params);
     size_t here = count_rows(rows), there = count_rows(more);
     const char *config = getenv("LEADLINE_CONFIG");
+    int rc;
 
     params->count = here + there;
     params->rows = must_zalloc(params->count * sizeof *params->rows);
@@ -382,8 +387,11 @@ struct params *params_read(int argc, char **argv, const char *purpose, const str
         params->rows[i] = i < here ? &rows[i] : &more[i - here];
     if (config != NULL && *config != '\0')
         params->config = must_copy(config, strlen(config));
-    if (read_command_line(params, argc, argv, purpose, err) != 0 || params_reread(params, err) != 0)
+    rc = read_command_line(params, argc, argv, purpose, err);
+    if (rc != 0 || params_reread(params, err) != 0)
         params_free(&params);
+    if (rc == ENDS)
+        exit(0);
     return params;
 }
 

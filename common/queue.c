@@ -265,6 +265,7 @@ struct queue_out *queue_connect(struct loop *loop, const char *endpoint, queue_s
     set(out->monitor, ZMQ_LINGER, 0);
     must(zmq_connect(out->monitor, monitor) == 0);
     out->monitor_io = loop_watch(loop, get(out->monitor, ZMQ_FD), LOOP_READ, on_monitor, out);
+    monitor_event(out); /* there is none yet, but ZMQ_FD tells only those of the next who found nothing before */
     zmq_connect(out->socket, endpoint); /* a wrong address never comes up */
     return out;
 }

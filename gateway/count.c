@@ -11,7 +11,7 @@ enum { STATUS_LEAST = 100, STATUS_MOST = 599 };
 static struct metric *answers[ROUTE_COUNT][STATUS_MOST + 1]; /* made when first needed */
 static struct metric *seconds[ROUTE_COUNT];
 static struct metric *overloads[OVERLOAD_COUNT];
-static struct metric *resends, *refused_frames, *open_requests, *open_bytes, *connections_now;
+static struct metric *resends, *open_requests, *open_bytes, *connections_now;
 
 static const char *label(const char *format, const char *word, int number)
 {
@@ -35,7 +35,6 @@ void count_init(void)
         overloads[i] = metric_counter("leadline_overload_total", label("kind=\"%s\"", kinds[i], 0),
                                       "Requests and connections turned away because there was no room.");
     resends = metric_counter("leadline_resends_total", NULL, "Leads that were sent to a validator again.");
-    refused_frames = metric_counter("leadline_frames_refused_total", "kind=\"answers\"", "Frames that could not be read.");
     open_requests = metric_gauge("leadline_open_requests", NULL, "Leads that wait for their answer.");
     open_bytes = metric_gauge("leadline_open_bytes", NULL, "Memory of the leads that wait for their answer.");
     connections_now = metric_gauge("leadline_connections", NULL, "HTTP connections.");
@@ -58,11 +57,6 @@ void count_answer(enum route route, int status, int64_t took_ns)
 void count_resend(void)
 {
     metric_add(resends, 1);
-}
-
-void count_refused_frame(void)
-{
-    metric_add(refused_frames, 1);
 }
 
 void count_overload(enum overload kind)

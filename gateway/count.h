@@ -22,9 +22,6 @@ void count_resend(void);
 /* Somebody was turned away because there was no room. */
 void count_overload(enum overload kind);
 
-/* A frame could not be read. */
-void count_refused_frame(void);
-
 /* How it stands. */
 void count_open(size_t requests, size_t bytes);
 void count_connections(size_t connections);

@@ -19,6 +19,7 @@ static int decode(struct arena *arena, struct span piece, size_t at, struct span
     size_t len = 0;
 
     for (size_t i = 0; i < piece.len; i++) {
+        size_t from = i;
         char c = piece.ptr[i];
 
         if (c == '+') {
@@ -33,7 +34,7 @@ static int decode(struct arena *arena, struct span piece, size_t at, struct span
             i += 2;
         }
         if (c == '\0')
-            return error_set(err, "NUL character at position %zu", at + i);
+            return error_set(err, "NUL character at position %zu", at + from);
         to[len++] = c;
     }
     *out = (struct span){to, len};

@@ -86,16 +86,12 @@ static void on_frame(struct stage *stage, struct frame *frame, struct arena **ar
     struct error err;
 
     if (frame->kind != FRAME_ANSWERS) {
-        count_refused_frame();
-        log_event(LOG_WARN, "frame.refused", "kind=%d sender=%s items=%zu why=\"it is not for a gateway\"", (int)frame->kind,
-                  log_quote(frame->sender), frame->count);
+        stage_refuse_frame(stage, frame, "it is not for a gateway");
         return;
     }
     for (size_t i = 0; i < frame->count; i++) {
         if (frame_next_answer(frame, *arena, &answer, &err) != 0) {
-            count_refused_frame();
-            log_event(LOG_WARN, "frame.refused", "kind=%d sender=%s items=%zu why=%s", (int)frame->kind, log_quote(frame->sender),
-                      frame->count, LOG_Q(err.text));
+            stage_refuse_frame(stage, frame, err.text);
             return;
         }
         open_answer(self->open, &answer);
@@ -150,11 +146,6 @@ static bool is_idle(struct stage *stage)
     return open_count(self->open) == 0 && lookups_count(self->lookups) == 0 && server_is_idle(self->server);
 }
 
-static const char *why_not_ready(struct stage *stage)
-{
-    return neighbours_up(stage_neighbours(stage, STAGE_VALIDATOR)) > 0 ? NULL : "no validator is up";
-}
-
 static void load(struct stage *stage, int64_t *done, int64_t *waiting)
 {
     struct gateway *self = stage_self(stage);
@@ -177,7 +168,7 @@ static const struct stage_spec spec = {
     .writes_to = 1u << STAGE_VALIDATOR,
     .catalog_parts = CATALOG_KEYS | CATALOG_SECRET,
     .start = start, .on_frame = on_frame, .on_neighbour = on_neighbour, .on_params = on_params, .sweep = sweep,
-    .stop_taking = stop_taking, .is_idle = is_idle, .why_not_ready = why_not_ready, .load = load, .run = run, .stop = stop,
+    .stop_taking = stop_taking, .is_idle = is_idle, .load = load, .run = run, .stop = stop,
 };
 
 int main(int argc, char **argv)

@@ -484,7 +484,9 @@ int stage_main(int argc, char **argv, const struct stage_spec *spec)
         log_event(LOG_ERROR, "stage.failed", "why=%s", LOG_Q(err.text));
         return 1;
     }
-    if (spec->run != NULL)
+    while (!stage.is_started && !loop_is_stopped(stage.loop))
+        loop_turn(stage.loop, -1);
+    if (spec->run != NULL && stage.is_started)
         spec->run(&stage);
     else
         loop_run(stage.loop);

@@ -59,7 +59,7 @@ struct stage_spec {
     /* What it does now, for the registry: leads (deliveries) since the start, and waiting now. */
     void (*load)(struct stage *stage, int64_t *done, int64_t *waiting);
 
-    /* Runs the process until loop_is_stopped(); NULL: loop_run(). The gateway runs h2o's loop. */
+    /* Runs the process after start(), until loop_is_stopped(); NULL: loop_run(). The gateway runs h2o's loop. */
     void (*run)(struct stage *stage);
     void (*stop)(struct stage *stage); /* undoes start() */
 };

@@ -158,6 +158,7 @@ static void fill_reasons(struct arena *arena, struct decision *decision)
         struct json *item = json_new_object();
 
         json_set_text(item, "code", span_of(reason_word(decision->reason)));
+        json_set(item, "field", json_new_null());
         json_set_text(item, "message", span_of(reason_message(decision->reason)));
         json_push(list, item);
     }

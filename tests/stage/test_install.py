@@ -99,7 +99,7 @@ def test_a_daemon_is_told_what_is_its_own(root, daemon):
     settings = service(root, daemon)["Service"]
     assert settings["User"] == [f"leadline-{daemon}"] and settings["Group"] == ["leadline"]
     assert settings["ExecStart"] == [f"/usr/bin/leadline-{daemon}"]
-    assert settings["Environment"] == [f"LEADLINE_NAME={daemon}-%i LEADLINE_RUN_DIR=%t/leadline/{daemon}"]
+    assert settings["Environment"][0] == f"LEADLINE_NAME={daemon}-%i LEADLINE_RUN_DIR=%t/leadline/{daemon}"
     assert settings["RuntimeDirectory"] == [f"leadline/{daemon}"] and settings["RuntimeDirectoryPreserve"] == ["yes"]
     # a neighbour of the same group reaches a socket: the group may search the folder and, by the umask, write to the socket
     assert int(settings["RuntimeDirectoryMode"][0], 8) & 0o010
@@ -119,7 +119,9 @@ def test_stages_are_alike(root):
 def test_gateways_share_the_socket(root):
     socket = parse(root / "usr/lib/systemd/system/leadline-gateway.socket")
     assert socket["Socket"]["Service"] == ["leadline-gateway@1.service"]
-    assert service(root, "gateway")["Service"]["Sockets"] == ["leadline-gateway.socket"]
+    settings = service(root, "gateway")["Service"]
+    assert settings["Sockets"] == ["leadline-gateway.socket"]
+    assert "LEADLINE_RATE_FILE=%t/leadline/gateway/rates" in settings["Environment"]  # one for all of them
 
 
 def test_users_and_group_can_be_made(root):
