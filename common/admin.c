@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -102,6 +103,7 @@ static void run(struct admin *self)
     MHD_UNSIGNED_LONG_LONG wait_ms;
 
     MHD_run(self->daemon);
+    MHD_run(self->daemon); /* at its limit it stops to listen; only the run after a connection ended listens again */
     if (MHD_get_timeout(self->daemon, &wait_ms) == MHD_YES)
         loop_timer_set(self->timer, (int64_t)wait_ms, 0);
     else
@@ -124,9 +126,13 @@ static void on_timer(void *ctx)
 /* Is the socket file left over from a process that has ended? */
 static bool is_stale(const struct sockaddr_un *address)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct stat info;
     bool answer;
+    int fd;
 
+    if (lstat(address->sun_path, &info) != 0 || !S_ISSOCK(info.st_mode))
+        return false;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return false;
     answer = connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 && errno == ECONNREFUSED;

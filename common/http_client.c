@@ -16,6 +16,7 @@
 
 enum {
     LOOK_MS = 50,          /* how often the time of waiting requests is looked at */
+    LEAST_MS = 10,         /* what waited until less is left is not worth sending */
     KEPT_BODY_BYTES = 8192 /* a slot that is not in use keeps no bigger buffer */
 };
 
@@ -399,13 +400,11 @@ static void set_method(struct slot *slot)
     SET(slot->easy, CURLOPT_CUSTOMREQUEST, (has_body ? is_post : is_get) ? NULL : slot->method);
 }
 
-static void begin(struct slot *slot)
+static void begin(struct slot *slot, int64_t left_ms)
 {
     struct http_client *self = slot->client;
-    int64_t left_ms;
 
     slot->began_ms = clock_mono_ms();
-    left_ms = slot->sent_ms + slot->timeout_ms - slot->began_ms;
     SET(slot->easy, CURLOPT_URL, slot->url);
     SET(slot->easy, CURLOPT_HTTPHEADER, slot->headers);
     SET(slot->easy, CURLOPT_TIMEOUT_MS, (long)(left_ms > 0 ? left_ms : 1));
@@ -417,6 +416,15 @@ static void begin(struct slot *slot)
     must(curl_multi_add_handle(self->multi, slot->easy) == CURLM_OK); /* goes on in the loop, by its timer */
 }
 
+static void fail(struct slot *slot, const char *error)
+{
+    slot->error = error;
+    slot->host = NULL;
+    TAILQ_INSERT_TAIL(&slot->client->failed, slot, link);
+    if (!loop_timer_is_set(slot->client->failed_timer))
+        loop_timer_set(slot->client->failed_timer, 0, 0);
+}
+
 /* Begins what may begin, one request of each ready host after another. */
 static void begin_waiting(struct http_client *self)
 {
@@ -424,26 +432,22 @@ static void begin_waiting(struct http_client *self)
 
     while (self->open < self->options.most_open && (host = TAILQ_FIRST(&self->ready)) != NULL) {
         struct slot *slot = TAILQ_FIRST(&host->waiting);
+        int64_t left_ms = slot->sent_ms + slot->timeout_ms - clock_mono_ms();
 
         TAILQ_REMOVE(&self->ready, host, link);
         host->is_ready = false;
         TAILQ_REMOVE(&host->waiting, slot, link);
         self->waiting--;
-        begin(slot);
+        if (left_ms < LEAST_MS && left_ms < slot->timeout_ms / 2)
+            fail(slot, "waiting");
+        else
+            begin(slot, left_ms);
         settle_host(self, host);
     }
     if (self->waiting == 0)
         loop_timer_stop(self->look_timer);
     else if (!loop_timer_is_set(self->look_timer))
         loop_timer_set(self->look_timer, LOOK_MS, LOOK_MS);
-}
-
-static void fail(struct slot *slot, const char *error)
-{
-    slot->error = error;
-    TAILQ_INSERT_TAIL(&slot->client->failed, slot, link);
-    if (!loop_timer_is_set(slot->client->failed_timer))
-        loop_timer_set(slot->client->failed_timer, 0, 0);
 }
 
 void http_client_send(struct http_client *self, const struct http_request *request, http_answer_fn *fn, void *ctx)
@@ -633,7 +637,6 @@ static void look_at_waiting(void *ctx)
         TAILQ_REMOVE(&late, slot, link);
         slot->host->open--;
         settle_host(self, slot->host);
-        slot->host = NULL;
         fail(slot, "waiting");
     }
     begin_waiting(self);

@@ -43,16 +43,15 @@ static const char *const split[] = {
 
 /* Behind it ------------------------------------------------------------------------------------------------------------- */
 
-/* What stands there now, to be compared. */
-static const char KEEP_OLD[] = TEMPORARY("old_document") "SELECT document FROM (%s) d";
-
-static const char *const match[] = {
-    /* a rule that is new, or looks back further, has yet to see the leads already stored */
+/* A rule that is new, or looks back further, has yet to see the leads already stored. */
+static const char NOTE_RULES[] =
     "INSERT INTO duplicate_rule_todo (campaign_id, fields) SELECT n.id, n.fields FROM new_rule n WHERE NOT EXISTS"
     " (SELECT FROM (" DUPLICATE_RULES_OF("campaign") ") o WHERE o.id = n.id AND o.fields = n.fields AND o.window_days >= n.window_days)"
-    " ON CONFLICT DO NOTHING",
+    " ON CONFLICT DO NOTHING";
 
-    "UPDATE installation i SET (time_zone, doc) = (SELECT n.time_zone, n.doc FROM new_installation n)"
+/* Each touches only rows that differ, so when none touches any, the document is what was there. */
+static const char *const match[] = {
+    "UPDATE installation i SET time_zone = n.time_zone, doc = n.doc"
     " FROM new_installation n WHERE (i.time_zone, i.doc) IS DISTINCT FROM (n.time_zone, n.doc)",
 
     "DELETE FROM api_key k WHERE NOT EXISTS (SELECT FROM new_supplier n WHERE n.id = k.supplier_id AND (NOT n.keys_listed"
@@ -93,29 +92,21 @@ static const char *const match[] = {
 static const char FOREIGN_KEYS[] =
     "SELECT n.supplier_at, n.key_at FROM new_api_key n JOIN api_key k USING (sha256) WHERE k.supplier_id <> n.supplier_id ORDER BY 1, 2";
 
-static const char COMPARE[] =
-    "SELECT i.catalog_version, now_there.document IS DISTINCT FROM old_document.document"
-    " FROM installation i, old_document, (%s) now_there";
+static const char VERSION[] = "SELECT catalog_version FROM installation";
 
-/* Runs statements up to the NULL behind them. */
-static int do_all(struct db_wait *db, const char *const *statements, struct error *err)
+/* Runs statements up to the NULL behind them. Returns how many rows they touched, or -1 with *err. */
+static int64_t do_all(struct db_wait *db, const char *const *statements, struct error *err)
 {
-    for (; *statements != NULL; statements++)
-        if (db_wait_do(db, *statements, DB_NO_PARAMS, err) < 0)
+    int64_t touched = 0;
+
+    for (; *statements != NULL; statements++) {
+        int64_t rows = db_wait_do(db, *statements, DB_NO_PARAMS, err);
+
+        if (rows < 0)
             return -1;
-    return 0;
-}
-
-/* Runs a statement with the query for the configuration's document in the place of its %s. NULL with *err. */
-static struct db_answer *ask_with_document(struct db_wait *db, const char *format, struct error *err)
-{
-    struct buf *sql = buf_new(4096);
-    struct db_answer *answer;
-
-    buf_printf(sql, format, CONFIGURATION_DOCUMENT);
-    answer = db_wait_ask(db, buf_text(sql), DB_NO_PARAMS, err);
-    buf_free(&sql);
-    return answer;
+        touched += rows;
+    }
+    return touched;
 }
 
 static int prepare(struct db_wait *db, const struct json *document, struct error *err)
@@ -125,7 +116,7 @@ static int prepare(struct db_wait *db, const struct json *document, struct error
 
     json_print(document, text);
     if (db_wait_do(db, BEGIN, DB_NO_PARAMS, err) >= 0 && db_wait_do(db, TAKE_DOCUMENT, DB_PARAMS(buf_text(text)), err) >= 0 &&
-        do_all(db, split, err) == 0)
+        do_all(db, split, err) >= 0)
         rc = 0;
     buf_free(&text);
     return rc;
@@ -152,52 +143,37 @@ static int complain_of_keys(struct db_wait *db, struct complaints *list, struct 
     return rows;
 }
 
-/* Did anything change? Fills in the version as it stands. */
-static int compare(struct db_wait *db, struct stored *stored, struct error *err)
+/* Runs a statement that gives the version. Returns 0, or -1 with *err. */
+static int ask_version(struct db_wait *db, const char *sql, struct stored *stored, struct error *err)
 {
-    struct db_answer *answer = ask_with_document(db, COMPARE, err);
+    struct db_answer *answer = db_wait_ask(db, sql, DB_NO_PARAMS, err);
 
     if (answer == NULL)
         return -1;
     stored->version = db_answer_int(answer, 0, 0);
-    stored->is_changed = db_answer_bool(answer, 0, 1);
     db_answer_free(&answer);
     return 0;
 }
 
-static int finish(struct db_wait *db, struct stored *stored, struct error *err)
-{
-    struct db_answer *answer;
-
-    if (counters_settle(db, err) != 0)
-        return -1;
-    answer = db_wait_ask(db, CONFIGURATION_BUMP, DB_NO_PARAMS, err);
-    if (answer == NULL)
-        return -1;
-    stored->version = db_answer_int(answer, 0, 0);
-    db_answer_free(&answer);
-    return db_wait_do(db, "COMMIT", DB_NO_PARAMS, err) < 0 ? -1 : 0;
-}
-
 int configuration_store(struct db_wait *db, const struct json *document, struct stored *stored, struct complaints *list, struct error *err)
 {
-    struct db_answer *kept;
+    int64_t touched;
     int foreign;
 
-    if (prepare(db, document, err) != 0 || db_wait_do(db, CONFIGURATION_FENCE, DB_NO_PARAMS, err) < 0)
+    if (prepare(db, document, err) != 0 || db_wait_do(db, CONFIGURATION_FENCE, DB_NO_PARAMS, err) < 0 ||
+        db_wait_do(db, NOTE_RULES, DB_NO_PARAMS, err) < 0)
         return -1;
-    kept = ask_with_document(db, KEEP_OLD, err);
-    if (kept == NULL)
+    touched = do_all(db, match, err);
+    foreign = touched >= 0 ? complain_of_keys(db, list, err) : -1;
+    if (foreign < 0)
         return -1;
-    db_answer_free(&kept);
-    if (do_all(db, match, err) != 0)
+    stored->is_changed = touched > 0;
+    if (foreign > 0 || touched == 0) {
+        if (db_wait_do(db, "ROLLBACK", DB_NO_PARAMS, err) < 0 || ask_version(db, VERSION, stored, err) != 0)
+            return -1;
+        return foreign > 0 ? 1 : 0;
+    }
+    if (counters_settle(db, err) != 0 || ask_version(db, CONFIGURATION_BUMP, stored, err) != 0)
         return -1;
-    foreign = complain_of_keys(db, list, err);
-    if (foreign < 0 || compare(db, stored, err) != 0)
-        return -1;
-    if (foreign == 0 && stored->is_changed)
-        return finish(db, stored, err);
-    if (db_wait_do(db, "ROLLBACK", DB_NO_PARAMS, err) < 0)
-        return -1;
-    return foreign > 0 ? 1 : 0;
+    return db_wait_do(db, "COMMIT", DB_NO_PARAMS, err) < 0 ? -1 : 0;
 }

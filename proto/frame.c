@@ -1,6 +1,7 @@
 #include "proto/frame.h"
 
 #include "common/must.h"
+#include "proto/frame_bound.h"
 
 #include <msgpack.h>
 #include <stdlib.h>
@@ -260,6 +261,8 @@ int frame_open(struct frame *frame, struct span message, struct error *err)
     frame->reader = reader;
     frame->bytes = message.len;
     msgpack_unpacked_init(&reader->unpacked);
+    if (!frame_is_bounded(message))
+        return error_set(err, "it announces more than it holds");
     if (msgpack_unpack_next(&reader->unpacked, message.ptr, message.len, &offset) != MSGPACK_UNPACK_SUCCESS)
         return error_set(err, "not msgpack");
     if (offset != message.len)

@@ -499,6 +499,12 @@ int stage_main(int argc, char **argv, const struct stage_spec *spec)
     db_close(&stage.db);
     registry_free(&stage.registry);
     catalog_free(&stage.catalog);
+    for (size_t i = 0; i < stage.peer_count; i++)
+        free((char *)(uintptr_t)stage.peers[i].ptr);
+    loop_timer_free(&stage.second);
+    loop_timer_free(&stage.stop_timer);
+    loop_timer_free(&stage.watchdog);
+    loop_free(&stage.loop);
     log_event(LOG_INFO, "stage.ended", "status=%d", stage.status);
     params_free(&stage.params);
     return stage.status;

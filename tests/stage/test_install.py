@@ -15,6 +15,8 @@ UNITS = ["leadline.target", "leadline-gateway.socket"] + [f"leadline-{daemon}@{n
 
 
 def make_install(root, *args):
+    if "LEADLINE_TEST_BIN" in os.environ:
+        args += (f"BUILD={pathlib.Path(os.environ['LEADLINE_TEST_BIN']).parent}",)
     done = subprocess.run(["make", "--no-print-directory", "install", f"DESTDIR={root}", *args], cwd=ROOT, capture_output=True,
                           text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -63,7 +65,8 @@ def test_files_are_in_their_places(root):
         path = root / "usr/bin" / program
         assert path.is_file() and stat.S_IMODE(path.stat().st_mode) == 0o755
     assert (root / "usr/lib/sysusers.d/leadline.conf").is_file()
-    assert stat.S_IMODE((root / "etc/leadline/leadline.env").stat().st_mode) == 0o640
+    for env in ["leadline", "leadline-gateway", "leadline-router", "leadline-dispatcher"]:
+        assert stat.S_IMODE((root / f"etc/leadline/{env}.env").stat().st_mode) == 0o640
 
 
 def test_systemd_has_nothing_to_say(root):
@@ -136,18 +139,32 @@ def test_users_and_group_can_be_made(root):
         assert users[f"leadline-{daemon}"][3] == groups["leadline"] and users[f"leadline-{daemon}"][6].endswith("nologin")
 
 
-def test_the_env_file_speaks_of_real_parameters(root):
-    """Every setting in leadline.env is one that some daemon's --help lists, and every one listed there is in leadline.env."""
-    listed = set()
-    for daemon in DAEMONS:
-        done = subprocess.run([root / f"usr/bin/leadline-{daemon}", "--help"], capture_output=True, text=True, timeout=30,
-                              env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
-        assert done.returncode == 0, done.stderr
-        listed |= set(re.findall(r"\bLEADLINE_[A-Z0-9_]+\b", done.stdout))
-    told = set(re.findall(r"^#?(LEADLINE_[A-Z0-9_]+)=", (root / "etc/leadline/leadline.env").read_text(), re.M))
-    assert "LEADLINE_DSN" in told
-    assert told <= listed, f"no daemon knows {told - listed}"
-    assert listed - {"LEADLINE_CONFIG"} <= told, f"leadline.env does not speak of {listed - told}"
+def settings_in(path):
+    """The settings that an environment file names, set or as a comment: {name: value}."""
+    text = path.read_text() if path.exists() else ""
+    return dict(re.findall(r"^#?(LEADLINE_[A-Z0-9_]+)=(.*)$", text, re.M))
+
+
+def parameters(root, daemon):
+    """What the daemon's --help lists: {variable: default}."""
+    done = subprocess.run([root / f"usr/bin/leadline-{daemon}", "--help"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"\((LEADLINE_[A-Z0-9_]+)\)\n(?: +[^\n]*?default: (\S+))?", done.stdout)
+    return {name: default for name, default in rows if name != "LEADLINE_CONFIG"}
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_environment_files_name_all_parameters(root, daemon):
+    """leadline.env has what all daemons are told, the stage's own file the rest; with the right defaults."""
+    common = settings_in(root / "etc/leadline/leadline.env")
+    own = settings_in(root / f"etc/leadline/leadline-{daemon}.env")
+    known = parameters(root, daemon)
+    assert "LEADLINE_DSN" in common and len(known) >= len(common)
+    assert not common.keys() & own.keys()
+    assert {**common, **own}.keys() == known.keys()
+    for name, default in known.items():
+        if default and name != "LEADLINE_RUN_DIR":
+            assert {**common, **own}[name] == default, name
 
 
 def test_a_changed_env_file_stays(root):
