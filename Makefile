@@ -108,8 +108,14 @@ test: all unit layers
 layers:
 	@tests/lib/layers.sh
 
-bench: all
-	@tests/bench/run.sh
+# Each file of tests/bench is a program that the bench runs.
+BENCH := $(patsubst tests/bench/%.c,$(OBJ)/bench/%,$(wildcard tests/bench/*.c))
+$(OBJ)/bench/%: $(OBJ)/tests/bench/%.o $(OBJ)/proto.a $(OBJ)/common.a
+	@mkdir -p $(@D)
+	$(LINK) $(filter %.o %.a,$^) $(PKG_LIBS) -lm
+
+bench: all $(BENCH)
+	@tests/bench/run.sh $(BIN) $(OBJ)/bench
 
 fuzz: check-deps
 	@tests/fuzz/run.sh

@@ -320,7 +320,7 @@ int64_t db_time_us(const struct db_rows *rows, int row, int column)
 static enum db_trouble trouble_of(const char *state, const char *severity)
 {
     static const char *conflicts[] = {"40001", "40P01", "23505", "55P03", "57014", "LL001"};
-    static const char *down_classes[] = {"53", "57", "58", "XX", "25", "F0"};
+    static const char *down_classes[] = {"53", "57", "58", "XX", "25", "F0", "0A", "26", "3F", "42"};
 
     if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0 || strncmp(state, "08", 2) == 0)
         return DB_GONE;
@@ -384,7 +384,7 @@ static void flush(struct db *db)
 static void lose(struct db *db, const char *why)
 {
     struct db_job *job, *jobs = db->first;
-    bool was_up = db->state == STATE_UP;
+    bool was_up = db->state == STATE_UP, was_away = db->is_away;
     char text[200];
 
     snprintf(text, sizeof text, "%.*s", (int)strcspn(why, "\n"), why);
@@ -407,7 +407,7 @@ static void lose(struct db *db, const char *why)
     if (!db->is_closing)
         loop_timer_set(db->timer, db->retry_ms, 0);
     db->retry_ms = db->retry_ms == 0 ? RETRY_FIRST_MS : db->retry_ms * 2 < RETRY_MOST_MS ? db->retry_ms * 2 : RETRY_MOST_MS;
-    if (was_up && db->options.on_state != NULL)
+    if ((was_up || db->is_away != was_away) && db->options.on_state != NULL)
         db->options.on_state(db->options.ctx, false);
     while ((job = jobs) != NULL) {
         jobs = job->next;

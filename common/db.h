@@ -36,7 +36,8 @@ enum db_trouble {
     DB_OK = 0,
     DB_GONE,     /* the connection was lost: nothing is known about a commit that was under way */
     DB_CONFLICT, /* rolled back because of somebody else (40001, 40P01, 23505, 55P03, 57014, LL001): decide again */
-    DB_DOWN,     /* PostgreSQL cannot do it now (classes 53, 57, 58, XX, 25): nobody's lead is to blame */
+    DB_DOWN,     /* PostgreSQL cannot do it now (classes 25, 53, 57, 58, F0, XX), or may not (0A, 26, 3F, 42: its schema or rights
+                    are not ours): nobody's lead is to blame */
     DB_REFUSED,  /* the data or the statement is to blame (every other class) */
 };
 
@@ -60,7 +61,7 @@ struct db_options {
     const char *application;               /* application_name */
     const char *settings;                  /* SET … of the session, one text of statements separated by ';', or NULL */
     const struct db_statement *statements; /* prepared at every connect; ends with a NULL name; may be NULL */
-    db_state_fn *on_state;                 /* called when it comes up and goes down; may be NULL */
+    db_state_fn *on_state;                 /* called when it comes up, goes down, and turns out to be away; may be NULL */
     db_notify_fn *on_notify;               /* a NOTIFY of a channel that settings LISTEN to; may be NULL */
     void *ctx;
 };

@@ -269,7 +269,8 @@ static void print_row(const struct param *row)
         printf("  --%s TEXT  (%s)", option, variable);
         break;
     case PARAM_INT:
-        printf("  --%s NUMBER  (%s)\n      from %" PRId64 " to %" PRId64 "%s%s", option, variable, row->least, row->most, gap, unit);
+        printf("  --%s NUMBER  (%s)\n      from %" PRId64 " to %" PRId64 "%s%s", option, variable, row->least, row->most,
+               gap, unit);
         break;
     case PARAM_BOOL:
         printf("  --%s[=yes|no]  (%s)", option, variable);

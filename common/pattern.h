@@ -23,7 +23,10 @@ enum pattern_answer {
     PATTERN_GAVE_UP, /* the budget ended before it was known */
 };
 
-/* Compiles the text, with or without regard to case. Returns it, owned by the caller, or NULL with what is wrong and where in *err. */
+/*
+ * Compiles the text, with or without regard to case.
+ * Returns it, owned by the caller, or NULL with what is wrong and where in *err.
+ */
 struct pattern *pattern_new(struct span text, bool ignores_case, struct error *err);
 void pattern_free(struct pattern **pattern);
 

@@ -139,11 +139,10 @@ static void on_answer(void *ctx, const struct http_answer *answer)
         return;
     }
     judge(due, answer);
-    if (due->result.verdict != VERDICT_ACCEPTED || log_is_on(LOG_DEBUG))
-        log_event(due->result.verdict == VERDICT_ACCEPTED ? LOG_DEBUG : LOG_WARN, "attempt.done",
-                  "buyer=%s delivery=%s attempt=%d verdict=%s status=%d error=%s took_ms=%lld", log_quote(lane->buyer_id),
-                  uuid_text(&due->id, id), due->attempt + 1, verdict_word(due->result.verdict), due->result.http_status,
-                  answer->error != NULL ? answer->error : "", (long long)due->result.took_ms);
+    log_event(due->result.verdict == VERDICT_FAILED ? LOG_WARN : LOG_DEBUG, "attempt.done",
+              "buyer=%s delivery=%s attempt=%d verdict=%s status=%d error=%s took_ms=%lld", log_quote(lane->buyer_id),
+              uuid_text(&due->id, id), due->attempt + 1, verdict_word(due->result.verdict), due->result.http_status,
+              answer->error != NULL ? answer->error : "none", (long long)due->result.took_ms);
     due_drop_body(due);
     record_add(attempts->record, due);
 }

@@ -1,9 +1,9 @@
 #include "dispatcher/store.h"
 
 #include "common/clock.h"
-#include "common/json.h"
 #include "common/log.h"
 #include "common/must.h"
+#include "dispatcher/taken.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static const char RECORD[] =
     "  ON CONFLICT DO NOTHING)"
     " SELECT count(*) FROM done";
 
-/* Numbers become lists of their text, so that reading the document does not round them. */
+/* Numbers become lists of their text, so that reading the document (taken.c) does not round them. */
 static const char TAKE[] =
     "WITH due AS MATERIALIZED"
     " (SELECT d.lead_id, d.id, b.lease_ms"
@@ -239,51 +239,6 @@ void store_take_over(struct store *store, const struct span *buyer_ids, size_t c
     db_send(store->lease, &job, on_taken_over, call_new(fn, NULL, ctx));
 }
 
-/* A normal form as it stands in a row: a text, a boolean, or a number in a list (see TAKE). */
-static void read_field(struct field *field, struct arena *arena, const char *name, const struct json *value)
-{
-    enum json_kind kind = json_kind(value);
-
-    field->name = arena_copy(arena, span_of(name));
-    field->kind = kind == JSON_TEXT ? VALUE_TEXT : kind == JSON_LIST ? VALUE_NUMBER : VALUE_BOOL;
-    if (kind == JSON_TRUE || kind == JSON_FALSE)
-        field->text = kind == JSON_TRUE ? SPAN("true") : SPAN("false");
-    else
-        field->text = arena_copy(arena, json_text(kind == JSON_LIST ? json_at(value, 0) : value));
-}
-
-static int read_fields(struct field_list *fields, struct arena *arena, struct span text)
-{
-    struct json *document = json_parse(text, NULL), *value;
-    const char *name;
-    void *iter = NULL;
-
-    if (document == NULL || json_kind(document) != JSON_OBJECT) {
-        if (document != NULL)
-            json_free(&document);
-        return -1;
-    }
-    fields->items = arena_alloc(arena, (json_count(document) + 1) * sizeof *fields->items);
-    fields->count = 0;
-    while (json_each(document, &iter, &name, &value))
-        if (json_kind(value) != JSON_NULL && json_kind(value) != JSON_OBJECT)
-            read_field(&fields->items[fields->count++], arena, name, value);
-    json_free(&document);
-    return 0;
-}
-
-static int read_taken(struct delivery *delivery, struct arena *arena, const struct db_rows *rows, int row)
-{
-    *delivery = (struct delivery){
-        .id = db_uuid(rows, row, 0), .lead_id = db_uuid(rows, row, 1), .buyer_id = db_text(rows, row, 2),
-        .attempt = db_int(rows, row, 3), .campaign_id = db_text(rows, row, 4), .price_cents = db_int(rows, row, 5),
-        .is_test = db_bool(rows, row, 6), .sold_at_ms = db_time_us(rows, row, 7) / 1000,
-    };
-    if (db_is_null(rows, row, 4) || db_is_null(rows, row, 8))
-        return -1;
-    return read_fields(&delivery->fields, arena, db_text(rows, row, 8));
-}
-
 static void on_taken(void *ctx, struct db_rows *const *rows, const struct db_error *error)
 {
     struct call *call = ctx;
@@ -294,7 +249,7 @@ static void on_taken(void *ctx, struct db_rows *const *rows, const struct db_err
         struct delivery delivery;
         char id[UUID_TEXT_BYTES];
 
-        if (read_taken(&delivery, arena, rows[0], row) == 0)
+        if (taken_read(&delivery, arena, rows[0], row) == 0)
             call->on_taken(call->ctx, &delivery);
         else
             log_event(LOG_ERROR, "delivery.unreadable", "delivery=%s", uuid_text(&delivery.id, id));

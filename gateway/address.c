@@ -2,23 +2,29 @@
 
 #include <string.h>
 
+static bool is_separator(char c)
+{
+    return c == ',' || c == ' ' || c == '\t';
+}
+
 int trusted_read(struct trusted_proxies *trusted, struct span list, struct error *err)
 {
     size_t at = 0;
 
     trusted->count = 0;
     while (at < list.len) {
-        size_t len = strcspn(list.ptr + at, ", \t");
-        struct span item = {list.ptr + at, len};
+        struct span item = {list.ptr + at, 0};
 
-        if (len > 0) {
+        while (at + item.len < list.len && !is_separator(item.ptr[item.len]))
+            item.len++;
+        if (item.len > 0) {
             if (trusted->count == TRUSTED_MOST)
                 return error_set(err, "more than %d ranges of trusted proxies", TRUSTED_MOST);
             if (cidr_parse(&trusted->ranges[trusted->count], item) != 0)
                 return error_set(err, "not a range of addresses: %.*s", SPAN_FMT(item));
             trusted->count++;
         }
-        at += len + 1;
+        at += item.len + 1;
     }
     return 0;
 }

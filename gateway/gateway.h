@@ -25,7 +25,8 @@ struct gateway {
     struct open_requests *open;
     struct lookups *lookups;
     struct server *server;
-    int seconds; /* since the start, up to ALONE_S */
+    int seconds;  /* since the start, up to ALONE_S */
+    size_t peers; /* gateways, this one among them */
 };
 
 #endif

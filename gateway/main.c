@@ -128,8 +128,14 @@ static void sweep(struct stage *stage)
 {
     struct gateway *self = stage_self(stage);
 
+    size_t peers;
+
     if (self->seconds < ALONE_S && ++self->seconds == ALONE_S)
         server_take(self->server);
+    stage_peers(stage, &peers);
+    if (peers > self->peers && self->peers > 0)
+        server_shed(self->server);
+    self->peers = peers;
 }
 
 static void stop_taking(struct stage *stage)

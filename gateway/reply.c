@@ -1,6 +1,7 @@
 #include "gateway/reply.h"
 
 #include "common/clock.h"
+#include "gateway/accept.h"
 #include "gateway/count.h"
 
 #include <h2o.h>
@@ -11,30 +12,6 @@ enum { UNAVAILABLE_RETRY_S = 1 };
 
 static const char JSON_TYPE[] = "application/json";
 static const char PROBLEM_TYPE[] = "application/problem+json";
-
-bool reply_accepts_problem(struct span accept)
-{
-    size_t at = 0;
-
-    while (at < accept.len) {
-        const char *from = accept.ptr + at;
-        const char *comma = memchr(from, ',', accept.len - at);
-        size_t len = comma != NULL ? (size_t)(comma - from) : accept.len - at;
-        const char *semicolon = memchr(from, ';', len);
-        struct span range = span_trim((struct span){from, semicolon != NULL ? (size_t)(semicolon - from) : len});
-        struct span rest = {from + len, 0};
-        bool is_refused = false; /* q=0 */
-
-        if (semicolon != NULL)
-            rest = span_trim((struct span){semicolon + 1, len - (size_t)(semicolon + 1 - from)});
-        if (span_starts(rest, SPAN("q=0")))
-            is_refused = rest.len == strspn(rest.ptr + 3, ".0") + 3;
-        if (!is_refused && span_equal_nocase(range, SPAN("application/problem+json")))
-            return true;
-        at += len + 1;
-    }
-    return false;
-}
 
 /* Headers ------------------------------------------------------------------------------------------------------------- */
 
@@ -129,7 +106,7 @@ static const char *reason_phrase(int status)
 
 /* Answers ------------------------------------------------------------------------------------------------------------- */
 
-/* The answer's head; returns the library's request. A stopping server closes its connections with their next answer. */
+/* The answer's head; returns the library's request. */
 static h2o_req_t *begin(struct request *request, int status, const char *content_type, size_t bytes)
 {
     h2o_req_t *req = request->http;
@@ -139,7 +116,7 @@ static h2o_req_t *begin(struct request *request, int status, const char *content
     req->res.reason = reason_phrase(status);
     req->res.content_length = bytes;
     add_headers(req, request, content_type);
-    if (req->conn->ctx->shutdown_requested)
+    if (request->is_last || req->conn->ctx->shutdown_requested)
         req->http1_is_persistent = 0;
     count_answer(request->route, status, clock_mono_ns() - request->began_ns);
     return req;
@@ -147,7 +124,7 @@ static h2o_req_t *begin(struct request *request, int status, const char *content
 
 void reply_json(struct request *request, int status, struct span body)
 {
-    const char *type = status >= 400 && reply_accepts_problem(request->accept) ? PROBLEM_TYPE : JSON_TYPE;
+    const char *type = status >= 400 && accepts_problem(request->accept) ? PROBLEM_TYPE : JSON_TYPE;
 
     h2o_send_inline(begin(request, status, type, body.len), body.ptr, body.len);
 }
@@ -223,7 +200,7 @@ static void shape(h2o_req_t *req, h2o_ostream_t **slot)
     req->res.reason = reason_phrase(req->res.status);
     req->res.content_length = body->len;
     req->res.headers.size = 0;
-    add_type(req, reply_accepts_problem(accepted) ? PROBLEM_TYPE : JSON_TYPE);
+    add_type(req, accepts_problem(accepted) ? PROBLEM_TYPE : JSON_TYPE);
     add_request_id(req, &id);
     count_answer(ROUTE_NONE, req->res.status, 0);
     buf_free(&body);

@@ -28,7 +28,4 @@ void reply_file(struct request *request, const char *content_type, struct span b
 /* Gives the library's own errors on this path our shape: body too large, broken chunks, unknown expectations. */
 void reply_shape_errors(struct st_h2o_pathconf_t *path);
 
-/* Does an Accept header name application/problem+json? */
-bool reply_accepts_problem(struct span accept);
-
 #endif

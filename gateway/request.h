@@ -30,6 +30,7 @@ struct request {
     uint8_t peer[16];
     enum route route;
     const char *allow;              /* for 405: the methods that the path takes */
+    bool is_last;                   /* the connection is closed with the answer */
     bool is_limited;                /* look holds what the rate limit said */
     struct rate_look look;
     void (*on_gone)(void *waiter);  /* NULL, or who waits to answer it */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { SWEEP_MS = 250, HTTP2_CLOSE_MS = 10000 };
+enum { SWEEP_MS = 250, HTTP2_CLOSE_MS = 10000, HTTP2_BODY_BYTES_MOST = 256 * 1024 };
 
 struct our_handler {
     h2o_handler_t super;
@@ -97,6 +97,7 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *req)
     request->has_peer = conn->has_peer;
     memcpy(request->peer, conn->peer, sizeof request->peer);
     request->http = req;
+    request->is_last = conn->leave_at_ms != 0 && request->began_ns / 1000000 >= conn->leave_at_ms;
     read_headers(request, req);
     conn->requests++;
     request_handle(request);
@@ -128,7 +129,8 @@ static void configure(struct server *server)
 
     h2o_config_init(&server->config);
     server->config.server_name = h2o_iovec_init("", 0);
-    server->config.max_request_entity_size = BODY_BYTES_MOST + 1; /* one more, so that request.c sees what is too much */
+    /* More than may be, so that request.c sees what is too much; h2o itself says 413 in HTTP/1 only. */
+    server->config.max_request_entity_size = server->options.has_http2 ? HTTP2_BODY_BYTES_MOST : BODY_BYTES_MOST + 1;
     server->config.handshake_timeout = (uint64_t)server->options.request_ms;
     server->config.http1.req_timeout = (uint64_t)(server->options.idle_ms + 2 * server->options.request_ms); /* conn_sweep() is stricter */
     server->config.http1.upgrade_to_http2 = server->options.has_http2;
@@ -205,6 +207,14 @@ void server_take(struct server *server)
 void server_run(struct server *server)
 {
     outer_loop_run(server->loop);
+}
+
+void server_shed(struct server *server)
+{
+    int64_t now_ms = clock_mono_ms(), nth = 0;
+
+    for (struct conn *conn = server->conns; conn != NULL; conn = conn->behind)
+        conn->leave_at_ms = now_ms + SERVER_SHED_MS * nth++ / (int64_t)server->conn_count;
 }
 
 void server_stop_taking(struct server *server)

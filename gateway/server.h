@@ -6,7 +6,8 @@
  *
  * A client that is slow with a request is cut off, others do not feel it. Past the number of connections a new one is told
  * 503 and closed. On TERM no more are taken, each is closed with its next answer, and those that stay idle after
- * SERVER_GRACE_MS; a request that comes before is answered.
+ * SERVER_GRACE_MS; a request that comes before is answered. Clients that keep their connections would never find a gateway that
+ * was started later: so they are sent away, gently, when there is one.
  */
 #ifndef LEADLINE_GATEWAY_SERVER_H
 #define LEADLINE_GATEWAY_SERVER_H
@@ -20,7 +21,7 @@
 
 struct server;
 
-enum { SERVER_GRACE_MS = 2000 };
+enum { SERVER_GRACE_MS = 2000, SERVER_SHED_MS = 2000 };
 
 struct server_options {
     const char *listen;   /* "ADDRESS:PORT", when no socket was passed */
@@ -43,6 +44,9 @@ void server_take(struct server *server);
 
 /* Serves until the stage's loop is stopped. */
 void server_run(struct server *server);
+
+/* Another gateway is there: over the next SERVER_SHED_MS each connection is closed with an answer, so that they spread anew. */
+void server_shed(struct server *server);
 
 void server_stop_taking(struct server *server);
 bool server_is_idle(const struct server *server); /* no connection */

@@ -24,6 +24,7 @@ struct conn {
     bool has_peer;
     uint8_t peer[16];
     enum conn_state state; /* as the last sweep saw it */
+    int64_t leave_at_ms;   /* 0: it may stay; else the first answer after this moment is its last */
     int64_t since_ms;      /* the first sweep that saw it so, and no request since */
     uint64_t requests, requests_seen;
     uint64_t broken_off;   /* requests that were taken back before their answer */

@@ -149,7 +149,7 @@ static int start_postgres(struct dev *dev, struct error *err)
     if (dev->pg == NULL || dev_pg_start(dev->pg, START_MS, err) != 0)
         return -1;
     dev->dsn = arena_printf(dev->dir.arena, "host=%s user=leadline dbname=leadline%c", dev->dir.pg_sockets, '\0').ptr;
-    return dev_dir_write(dev_dir_path(&dev->dir, dev->dir.run, "dsn"), span_of(dev->dsn), err);
+    return dev_dir_write(dev_dir_path(&dev->dir, dev->dir.run, "dsn"), arena_printf(dev->dir.arena, "%s\n", dev->dsn), err);
 }
 
 static int configure(struct dev *dev, struct error *err)
@@ -210,7 +210,7 @@ static int bring_up(struct dev *dev, struct error *err)
     return 0;
 }
 
-/* Down, in reverse but for the stages, which stop in the order in which leads go. */
+/* Down, in reverse. */
 static void take_down(struct dev *dev)
 {
     int stops = supervisor_stops(dev->supervisor);

@@ -3,23 +3,28 @@
 #include "common/must.h"
 #include "leadctl/dev_probe.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { DELAY_MOST_MS = 5000, KILL_WAIT_MS = 5000 };
+enum {
+    DELAY_MOST_MS = 5000,
+    GATEWAYS_STOP_MS = 7000, /* their open requests have a deadline of 5 s */
+    OTHERS_STOP_MS = 4000,   /* what they have in hand then, nobody waits for */
+    KILL_WAIT_MS = 5000,
+};
 
 static const struct {
     const char *word;
     const char *program;
     const char *role;
-    int64_t stop_ms; /* for finishing what is begun */
 } kinds[DEV_STAGES] = {
-    [DEV_GATEWAY] = {"gateway", "leadline-gateway", "leadline-gateway", 6000},
-    [DEV_VALIDATOR] = {"validator", "leadline-validator", "leadline-validator", 2000},
-    [DEV_ROUTER] = {"router", "leadline-router", "leadline-router", 2000},
-    [DEV_DISPATCHER] = {"dispatcher", "leadline-dispatcher", "leadline-dispatcher", 3000},
+    [DEV_GATEWAY] = {"gateway", "leadline-gateway", "leadline-gateway"},
+    [DEV_VALIDATOR] = {"validator", "leadline-validator", "leadline-validator"},
+    [DEV_ROUTER] = {"router", "leadline-router", "leadline-router"},
+    [DEV_DISPATCHER] = {"dispatcher", "leadline-dispatcher", "leadline-dispatcher"},
 };
 
 struct instance {
@@ -113,15 +118,21 @@ void dev_stages_free(struct dev_stages **stages)
 
 /* Stopping ------------------------------------------------------------------------------------------------------------ */
 
+/* Stages that are stopped together. */
 struct group {
     const struct dev_stages *stages;
-    enum dev_stage stage;
+    enum dev_stage first, last;
 };
+
+static bool is_in(const struct group *group, const struct instance *instance)
+{
+    return instance->stage >= group->first && instance->stage <= group->last;
+}
 
 static void stop_group(const struct group *group, int number)
 {
     for (size_t i = 0; i < group->stages->count; i++)
-        if (group->stages->instances[i].stage == group->stage)
+        if (is_in(group, &group->stages->instances[i]))
             child_stop(group->stages->instances[i].child, number);
 }
 
@@ -130,22 +141,24 @@ static bool is_group_over(void *ctx)
     const struct group *group = ctx;
 
     for (size_t i = 0; i < group->stages->count; i++)
-        if (group->stages->instances[i].stage == group->stage && !child_is_over(group->stages->instances[i].child))
+        if (is_in(group, &group->stages->instances[i]) && !child_is_over(group->stages->instances[i].child))
             return false;
     return true;
 }
 
+static void end_group(struct dev_stages *stages, struct group group, int64_t stop_ms, int stops)
+{
+    stop_group(&group, SIGTERM);
+    if (supervisor_wait(stages->supervisor, stop_ms, stops, is_group_over, &group))
+        return;
+    stop_group(&group, SIGKILL);
+    supervisor_wait(stages->supervisor, KILL_WAIT_MS, INT_MAX, is_group_over, &group);
+}
+
 void dev_stages_stop(struct dev_stages *stages, int stops)
 {
-    for (int stage = 0; stage < DEV_STAGES; stage++) {
-        struct group group = {stages, (enum dev_stage)stage};
-
-        stop_group(&group, SIGTERM);
-        if (supervisor_wait(stages->supervisor, kinds[stage].stop_ms, stops, is_group_over, &group))
-            continue;
-        stop_group(&group, SIGKILL);
-        supervisor_wait(stages->supervisor, KILL_WAIT_MS, stops + 1000, is_group_over, &group);
-    }
+    end_group(stages, (struct group){stages, DEV_GATEWAY, DEV_GATEWAY}, GATEWAYS_STOP_MS, stops);
+    end_group(stages, (struct group){stages, DEV_VALIDATOR, DEV_DISPATCHER}, OTHERS_STOP_MS, stops);
 }
 
 /* Ready? -------------------------------------------------------------------------------------------------------------- */

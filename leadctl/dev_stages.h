@@ -34,8 +34,8 @@ struct dev_stages *dev_stages_start(struct supervisor *supervisor, const struct 
                                     int listen_fd, struct error *err);
 
 /*
- * Stops them in the order in which leads go, each stage when the one before has ended: who does not end in time is killed, and
- * everybody at once when we are asked to stop more than `stops` times.
+ * Stops the gateways, which wait for the answers to their open requests, and then the others, for whom there is nothing left.
+ * Who does not end in time is killed, and everybody at once when we are asked to stop more than `stops` times.
  */
 void dev_stages_stop(struct dev_stages *stages, int stops);
 void dev_stages_free(struct dev_stages **stages);

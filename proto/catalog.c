@@ -73,7 +73,8 @@ static size_t zone_of(struct load *load, struct span name)
         if (span_equal(catalog->zones[i], name))
             return i;
     struct span *zones = arena_alloc(catalog->arena, (catalog->zone_count + 1) * sizeof *zones);
-    memcpy(zones, catalog->zones, catalog->zone_count * sizeof *zones);
+    if (catalog->zone_count > 0)
+        memcpy(zones, catalog->zones, catalog->zone_count * sizeof *zones);
     zones[catalog->zone_count] = keep(load, name);
     catalog->zones = zones;
     return catalog->zone_count++;

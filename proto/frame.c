@@ -280,10 +280,28 @@ int frame_open(struct frame *frame, struct span message, struct error *err)
         return error_set(err, "not a frame");
     if (kind < FRAME_LEADS || kind > FRAME_DELIVERIES)
         return error_set(err, "unknown kind %lld", (long long)kind);
+    if (head[4].via.array.size > message.len / ITEM_BYTES_LEAST)
+        return error_set(err, "items that are too small");
     frame->kind = (enum frame_kind)kind;
     frame->count = head[4].via.array.size;
     reader->items = head[4].via.array.ptr;
     return 0;
+}
+
+int64_t frame_age_ms(const struct frame *frame, int64_t now_ms)
+{
+    int64_t sent_at_ms = frame->sent_at_ms > 0 ? frame->sent_at_ms : 0;
+
+    return sent_at_ms < now_ms ? now_ms - sent_at_ms : 0;
+}
+
+int64_t frame_left_ms(const struct frame *frame, int64_t now_ms, int64_t left_ms)
+{
+    int64_t age_ms = frame_age_ms(frame, now_ms);
+
+    if (left_ms <= age_ms)
+        return 0;
+    return left_ms - age_ms < LEFT_MS_MOST ? left_ms - age_ms : LEFT_MS_MOST;
 }
 
 void frame_close(struct frame *frame)

@@ -20,7 +20,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FRAME_MAJOR = 2, FRAME_BYTES_WANTED = 128 * 1024 }; /* a writer begins another frame when one has this size */
+enum {
+    FRAME_MAJOR = 2,
+    FRAME_BYTES_WANTED = 128 * 1024, /* a writer begins another frame when one has this size */
+    ITEM_BYTES_LEAST = 20,           /* each has at least an id */
+    LEFT_MS_MOST = 10 * 60 * 1000,   /* whoever says more is wrong */
+};
 
 enum frame_kind { FRAME_LEADS = 1, FRAME_ANSWERS = 2, FRAME_DELIVERIES = 3 };
 
@@ -65,6 +70,12 @@ struct frame {
  * frame->sender is set as far as it could be read, for the log. frame_close() in either case.
  */
 int frame_open(struct frame *frame, struct span message, struct error *err);
+
+/* Milliseconds since it was sent, 0 or more, for moments that are milliseconds since 1970 UTC. Clocks of two hosts may differ. */
+int64_t frame_age_ms(const struct frame *frame, int64_t now_ms);
+
+/* What is left of a lead's time that had this much when its frame was sent: 0 when it is over, at most LEFT_MS_MOST. */
+int64_t frame_left_ms(const struct frame *frame, int64_t now_ms, int64_t left_ms);
 
 /* Frees the reader; what was decoded stays. */
 void frame_close(struct frame *frame);

@@ -15,6 +15,7 @@
 
 enum {
     BEAT_EVERY_S = 5,
+    INTRODUCE_MS = 1000, /* after registering, in which writers find this instance: only then is it called ready */
     NOTICE_MS = 1500, /* in which writers see that this instance is stopping */
     QUIET_MS = 300,   /* without a frame, before it ends */
     STOP_MOST_MS = 25000,
@@ -48,7 +49,7 @@ struct stage {
     bool is_ready;   /* systemd knows */
     bool is_stopping;
     bool has_left;
-    int64_t stopped_at_ms, last_frame_ms;
+    int64_t started_at_ms, stopped_at_ms, last_frame_ms;
     struct loop_timer *second, *stop_timer, *watchdog;
     int64_t seconds;
     int64_t done_before; /* of load(), at the last beat */
@@ -131,6 +132,8 @@ static const char *why_unready(void *ctx)
         if (stage->neighbours[kind] != NULL && neighbours_up(stage->neighbours[kind]) == 0)
             return kind == STAGE_VALIDATOR ? "no validator" : kind == STAGE_ROUTER ? "no router" :
                    kind == STAGE_DISPATCHER ? "no dispatcher" : "no gateway";
+    if (clock_mono_ms() - stage->started_at_ms < INTRODUCE_MS)
+        return "just started";
     return stage->spec->why_not_ready != NULL ? stage->spec->why_not_ready(stage) : NULL;
 }
 
@@ -247,6 +250,7 @@ static void start_parts(struct stage *stage)
         return;
     }
     stage->is_started = true;
+    stage->started_at_ms = clock_mono_ms();
     beat(stage, true);
     log_event(LOG_INFO, "stage.started", "endpoint=%s admin=%s version=%s catalog=%lld", stage->endpoint, admin_url(stage->admin),
               LEADLINE_VERSION, (long long)stage->catalog->version);
@@ -315,6 +319,7 @@ static void on_second(void *ctx)
 {
     struct stage *stage = ctx;
 
+    log_tell_repeated();
     if (stage->has_left)
         return;
     registry_read(stage->registry);
@@ -490,10 +495,10 @@ int stage_main(int argc, char **argv, const struct stage_spec *spec)
         spec->run(&stage);
     else
         loop_run(stage.loop);
-    for (int kind = 0; kind < STAGE_COUNT; kind++)
-        neighbours_free(&stage.neighbours[kind]);
     if (stage.is_started)
         spec->stop(&stage);
+    for (int kind = 0; kind < STAGE_COUNT; kind++)
+        neighbours_free(&stage.neighbours[kind]); /* with the last frames */
     queue_in_close(&stage.queue);
     admin_close(&stage.admin);
     db_close(&stage.db);

@@ -22,6 +22,8 @@ struct batch {
 
     bool is_busy;
     bool waits_for_catalog;
+    bool asks_for_newer;  /* a lead was judged by a newer catalog than ours */
+    int catalogs_read;    /* since then */
     bool catalog_changed; /* since the batch began */
     bool reads_all_ids;   /* of the leads put back: they may be recorded */
     size_t limit;         /* of the next batch, below most_leads while a bad lead is looked for */
@@ -146,7 +148,14 @@ static void answer_unavailable(struct batch *batch, struct entry *entry)
         next = entry->next;
         batch_answer(batch, &entry->lead, reason_http(REASON_UNAVAILABLE), SPAN(""), 0, false);
         inbox_done(batch->inbox, &entry);
+        clear_suspects(batch, 1);
     }
+}
+
+/* Nobody waits for a database that is known to be away. */
+static void answer_all_unavailable(struct batch *batch)
+{
+    answer_unavailable(batch, inbox_take(batch->inbox, SIZE_MAX, SIZE_MAX));
 }
 
 /* PostgreSQL refuses something of this batch: looks for the lead by halving; alone, it is refused. */
@@ -180,10 +189,8 @@ static void surprise(struct batch *batch, const struct db_error *error)
     batch->reads_all_ids = true;
     switch (error->trouble) {
     case DB_OK:
-    case DB_GONE: /* it comes back at once, or is known to be away: on_state() */
+    case DB_GONE: /* it comes back at once, or turns out to be away: on_state() */
         put_back(batch);
-        if (batch_is_away(batch))
-            answer_unavailable(batch, inbox_take(batch->inbox, SIZE_MAX, SIZE_MAX));
         return;
     case DB_CONFLICT:
         log_event(LOG_DEBUG, "batch.retried", "sqlstate=%s leads=%zu", error->sqlstate, batch->count);
@@ -301,15 +308,18 @@ static void on_read(void *ctx, struct db_rows *const *rows, const struct db_erro
 
 /* The beginning of a batch -------------------------------------------------------------------------------------------- */
 
-/* Can this lead be decided with our catalog? Otherwise sends it back, or has a newer catalog read. */
+/*
+ * Can this lead be decided with our catalog? Otherwise sends it back, or has a newer catalog read. When there is none (the
+ * second reading began after the lead had come), its validator saw what the database has lost: it is judged again, too.
+ */
 static bool is_current(struct batch *batch, const struct lead *lead)
 {
     int64_t ours = stage_catalog(batch->stage)->version;
 
-    if (lead->judged_version < ours)
-        batch_answer(batch, lead, 0, SPAN(""), ours, false);
-    else if (lead->judged_version > ours)
+    if (lead->judged_version > ours && !(batch->asks_for_newer && batch->catalogs_read >= 2))
         batch->waits_for_catalog = true;
+    else if (lead->judged_version != ours)
+        batch_answer(batch, lead, 0, SPAN(""), ours, false);
     return lead->judged_version == ours;
 }
 
@@ -338,6 +348,16 @@ static void take(struct batch *batch)
         inbox_done(batch->inbox, &entry);
         clear_suspects(batch, 1);
     }
+    batch->asks_for_newer = false;
+}
+
+static void ask_for_newer(struct batch *batch)
+{
+    if (!batch->asks_for_newer)
+        batch->catalogs_read = 0;
+    batch->asks_for_newer = true;
+    put_back(batch);
+    stage_refresh_catalog(batch->stage);
 }
 
 static void begin(struct batch *batch)
@@ -348,8 +368,7 @@ static void begin(struct batch *batch)
     while (!batch->is_busy && !batch->waits_for_catalog && db_is_up(batch->db) && inbox_waiting(batch->inbox) > 0) {
         take(batch);
         if (batch->waits_for_catalog) {
-            put_back(batch);
-            stage_refresh_catalog(batch->stage);
+            ask_for_newer(batch);
             return;
         }
         if (batch->count == 0)
@@ -370,13 +389,14 @@ static void begin(struct batch *batch)
 void batch_kick(struct batch *batch)
 {
     if (batch_is_away(batch) && !batch->is_busy)
-        answer_unavailable(batch, inbox_take(batch->inbox, SIZE_MAX, SIZE_MAX));
+        answer_all_unavailable(batch);
     begin(batch);
 }
 
 void batch_catalog_changed(struct batch *batch)
 {
     batch->catalog_changed = true;
+    batch->catalogs_read++;
     batch->waits_for_catalog = false;
     begin(batch);
 }
@@ -387,6 +407,8 @@ static void on_state(void *ctx, bool is_up)
 
     if (is_up)
         begin(batch);
+    else if (batch_is_away(batch))
+        answer_all_unavailable(batch);
 }
 
 struct batch *batch_new(struct stage *stage, struct inbox *inbox, size_t most_leads, size_t most_bytes)

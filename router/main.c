@@ -21,7 +21,9 @@ struct router {
     struct batch *batch;
     size_t most_bytes;
     bool is_paused;
-    int64_t seconds; /* sweeps since the start */
+    bool is_cleaning; /* one statement under way */
+    int64_t seconds;  /* sweeps since the start */
+    int64_t clean_at; /* sweep of the next cleaning */
 };
 
 static const struct param params[] = {
@@ -62,14 +64,12 @@ static int start(struct stage *stage, struct error *err)
     return 0;
 }
 
-static void on_lead(struct router *self, const struct lead *lead, struct hold *hold, int64_t transit_ms)
+static void on_lead(struct router *self, const struct lead *lead, struct hold *hold, int64_t left_ms)
 {
-    int64_t left_ms = lead->left_ms - transit_ms;
-
     if (left_ms <= 0)
         return; /* its supplier has been told 503 */
     if (batch_is_away(self->batch)) {
-        batch_answer(self->batch, lead, 503, SPAN(""), 0, false);
+        batch_answer(self->batch, lead, reason_http(REASON_UNAVAILABLE), SPAN(""), 0, false);
         return;
     }
     inbox_add(self->inbox, lead, hold, clock_mono_ms() + left_ms);
@@ -78,24 +78,24 @@ static void on_lead(struct router *self, const struct lead *lead, struct hold *h
 static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
 {
     struct router *self = stage_self(stage);
-    int64_t transit_ms = clock_wall_ms() - frame->sent_at_ms;
-    struct arena *own = *arena;
+    int64_t now_ms = clock_wall_ms();
+    struct lead *leads;
     struct hold *hold;
     struct error err;
-    struct lead lead;
 
     if (frame->kind != FRAME_LEADS) {
         stage_refuse_frame(stage, frame, "not for a router");
         return;
     }
-    hold = hold_new(arena);
-    for (size_t i = 0; i < frame->count; i++) {
-        if (frame_next_lead(frame, own, &lead, &err) != 0) {
+    leads = arena_alloc(*arena, frame->count * sizeof *leads);
+    for (size_t i = 0; i < frame->count; i++)
+        if (frame_next_lead(frame, *arena, &leads[i], &err) != 0) {
             stage_refuse_frame(stage, frame, err.text);
-            break;
+            return;
         }
-        on_lead(self, &lead, hold, transit_ms > 0 ? transit_ms : 0);
-    }
+    hold = hold_new(arena);
+    for (size_t i = 0; i < frame->count; i++)
+        on_lead(self, &leads[i], hold, frame_left_ms(frame, now_ms, leads[i].left_ms));
     hold_release(&hold);
     batch_kick(self->batch);
 }
@@ -108,14 +108,30 @@ static void on_catalog(struct stage *stage, const struct catalog *old)
     batch_catalog_changed(self->batch);
 }
 
+/* While there is more, every second: keys must not come faster than they go. */
+static void on_cleaned(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    struct router *self = stage_self(ctx);
+    bool is_clean = store_is_clean(rows, error);
+
+    if (self == NULL)
+        return; /* the end: the control connection is closed after stop() */
+    self->is_cleaning = false;
+    if (!is_clean)
+        self->clean_at = self->seconds;
+}
+
 static void sweep(struct stage *stage)
 {
     struct router *self = stage_self(stage);
 
     if (self->seconds % PARTITIONS_EVERY_S == 0)
         store_make_partitions(stage_db(stage));
-    if (self->seconds % CLEAN_EVERY_S == 0)
-        store_clean_keys(stage_db(stage));
+    if (!self->is_cleaning && self->seconds >= self->clean_at) {
+        self->is_cleaning = true;
+        self->clean_at = self->seconds + CLEAN_EVERY_S;
+        store_clean_keys(stage_db(stage), on_cleaned, stage);
+    }
     self->seconds++;
     batch_kick(self->batch);
 }
@@ -149,6 +165,7 @@ static void stop(struct stage *stage)
     batch_free(&self->batch);
     inbox_free(&self->inbox);
     free(self);
+    stage_set_self(stage, NULL);
 }
 
 static const struct stage_spec spec = {

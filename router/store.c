@@ -7,10 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A frozen router frees its locks after a second (DESIGN.md, 3). Generic plans: the arrays differ only in length. */
+/*
+ * A frozen router frees its locks after a second (DESIGN.md, 3). Generic plans: the arrays differ only in length. Everything is
+ * found by index: a plan made while a table is new and small would go on reading it whole until the next ANALYZE.
+ */
 const char store_settings[] =
     "SET idle_in_transaction_session_timeout = '1s'; SET lock_timeout = '2s'; SET statement_timeout = '5s';"
-    " SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan; SET jit = off";
+    " SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan; SET jit = off;"
+    " SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 
 static const char FENCE[] = "SELECT pg_advisory_xact_lock_shared(4701, 1)";
 
@@ -24,7 +28,8 @@ static const char LOCK_COUNTERS[] =
 /* The one time of the batch, and when its windows began in each zone. A statement of its own: it runs when the locks are held. */
 static const char CLOCK[] =
     "WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS at)"
-    " SELECT at, date_trunc('hour', at, zone), date_trunc('day', at, zone), date_trunc('week', at, zone), date_trunc('month', at, zone)"
+    " SELECT at, window_start('hour', at, zone), window_start('day', at, zone), window_start('week', at, zone),"
+    " window_start('month', at, zone)"
     " FROM clock, unnest($1::text[]) WITH ORDINALITY AS z (zone, n) ORDER BY n";
 
 static const char READ_KEYS[] =
@@ -60,11 +65,13 @@ static const char WRITE_KEYS[] =
     " FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[]) AS k (key, lead_id, supplier_id, at, expires_at)"
     " ORDER BY key";
 
-/* Keys whose window is over: only as they were read. */
+/* Keys whose window is over: only as they were read. An UPDATE locks in the order of its plan, so they are locked before, by key. */
 static const char REPLACE_KEYS[] =
-    "WITH replaced AS (UPDATE duplicate_key d SET lead_id = k.lead_id, supplier_id = k.supplier_id, at = k.at, expires_at = k.expires_at"
+    "WITH locked AS MATERIALIZED (SELECT key FROM duplicate_key WHERE key = ANY($1::uuid[]) ORDER BY key FOR UPDATE),"
+    " replaced AS (UPDATE duplicate_key d SET lead_id = k.lead_id, supplier_id = k.supplier_id, at = k.at, expires_at = k.expires_at"
     " FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::uuid[])"
-    " AS k (key, lead_id, supplier_id, at, expires_at, seen) WHERE d.key = k.key AND d.lead_id = k.seen RETURNING 1)"
+    " AS k (key, lead_id, supplier_id, at, expires_at, seen)"
+    " WHERE d.key = k.key AND d.lead_id = k.seen AND (SELECT count(*) FROM locked) > 0 RETURNING 1)"
     " SELECT expect_rows((SELECT count(*) FROM replaced), $7::int8)";
 
 static const char WRITE_SALES[] =
@@ -288,12 +295,14 @@ static void read_recorded(struct arena *arena, const struct db_rows *rows, struc
 
 int64_t store_facts(struct arena *arena, struct db_rows *const *rows, const struct wanted *wanted, struct facts *facts)
 {
+    bool is_whole = db_count(rows[READ_COUNTERS]) == (int)wanted->counter_count;
+
     *facts = (struct facts){db_time_us(rows[READ_CLOCK], 0, 0), map_new(), map_new(), map_new(), map_new()};
     read_counters(arena, rows[READ_COUNTERS], rows[READ_CLOCK], wanted, facts);
     read_holders(arena, rows[READ_DUPLICATES], facts);
     read_repeats(arena, rows[READ_REPEATS], facts);
     read_recorded(arena, rows[READ_RECORDED], facts);
-    return db_int(rows[READ_VERSION], 0, 0);
+    return is_whole ? db_int(rows[READ_VERSION], 0, 0) : NO_VERSION;
 }
 
 void facts_close(struct facts *facts)
@@ -554,36 +563,49 @@ void store_rollback(struct db *db)
     db_send(db, &job, ignore, NULL);
 }
 
-static void upkeep_done(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+static void upkeep_failed(const char *what, const struct db_error *error)
 {
-    (void)rows;
-    if (error->trouble == DB_REFUSED)
-        log_event(LOG_ERROR, "upkeep.failed", "what=%s sqlstate=%s", (const char *)ctx, error->sqlstate);
+    if (error->trouble != DB_GONE)
+        log_event(LOG_ERROR, "upkeep.failed", "what=%s sqlstate=%s", what, error->sqlstate);
+}
+
+static void partitions_done(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    (void)ctx, (void)rows;
+    if (error->trouble != DB_OK)
+        upkeep_failed("partitions", error);
 }
 
 void store_make_partitions(struct db *db)
 {
-    static char what[] = "partitions";
     struct db_job *job = db_job_new();
 
     db_sql(job, "SELECT make_partitions()");
-    db_send(db, &job, upkeep_done, what);
+    db_send(db, &job, partitions_done, NULL);
 }
 
 /* Whoever is locked is left for the next time; the BRIN index finds the old pages. */
 static const char CLEAN_DUPLICATES[] =
     "DELETE FROM duplicate_key WHERE key = ANY (ARRAY(SELECT key FROM duplicate_key"
-    " WHERE expires_at < now() - interval '1 hour' LIMIT 500 FOR UPDATE SKIP LOCKED))";
+    " WHERE expires_at < now() - interval '1 hour' LIMIT $1 FOR UPDATE SKIP LOCKED))";
 static const char CLEAN_IDEMPOTENCY[] =
     "DELETE FROM idempotency_key WHERE key = ANY (ARRAY(SELECT key FROM idempotency_key"
-    " WHERE expires_at < now() LIMIT 500 FOR UPDATE SKIP LOCKED))";
+    " WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED))";
 
-void store_clean_keys(struct db *db)
+void store_clean_keys(struct db *db, db_done_fn *done, void *ctx)
 {
-    static char what[] = "keys";
     struct db_job *job = db_job_new();
 
     db_sql(job, CLEAN_DUPLICATES);
+    db_add_int(job, CLEANED_AT_ONCE);
     db_sql(job, CLEAN_IDEMPOTENCY);
-    db_send(db, &job, upkeep_done, what);
+    db_add_int(job, CLEANED_AT_ONCE);
+    db_send(db, &job, done, ctx);
+}
+
+bool store_is_clean(struct db_rows *const *rows, const struct db_error *error)
+{
+    if (error->trouble != DB_OK)
+        upkeep_failed("keys", error);
+    return error->trouble != DB_OK || (db_affected(rows[0]) < CLEANED_AT_ONCE && db_affected(rows[1]) < CLEANED_AT_ONCE);
 }

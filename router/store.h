@@ -37,7 +37,12 @@ void wanted_collect(struct arena *arena, const struct plan *plans, size_t count,
 /* Begins the transaction, locks and reads. done gets rows for store_facts(). */
 void store_read(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx);
 
-/* Makes facts of the rows, in the arena; maps are freed by facts_close(). Returns the catalog's version in the database. */
+enum { NO_VERSION = -1, CLEANED_AT_ONCE = 2000 };
+
+/*
+ * Makes facts of the rows, in the arena; maps are freed by facts_close(). Returns the catalog's version in the database;
+ * NO_VERSION when a counter is not there: nothing may be sold past a cap that cannot be counted.
+ */
 int64_t store_facts(struct arena *arena, struct db_rows *const *rows, const struct wanted *wanted, struct facts *facts);
 void facts_close(struct facts *facts);
 
@@ -48,8 +53,11 @@ bool store_write(struct db *db, struct arena *arena, const struct decision *deci
 /* Ends the transaction without a trace. */
 void store_rollback(struct db *db);
 
-/* Upkeep, now and then: partitions of the coming months; a small batch of keys whose time is over. On another connection. */
+/* Upkeep, now and then, on another connection: partitions of the coming months; a small batch of keys whose time is over. */
 void store_make_partitions(struct db *db);
-void store_clean_keys(struct db *db);
+void store_clean_keys(struct db *db, db_done_fn *done, void *ctx);
+
+/* In the done of store_clean_keys(): is nothing left that could be cleaned now? */
+bool store_is_clean(struct db_rows *const *rows, const struct db_error *error);
 
 #endif

@@ -112,7 +112,7 @@ static void hold(struct validator *self, struct arena **arena, struct lead *lead
 static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
 {
     struct validator *self = stage_self(stage);
-    int64_t transit_ms = clock_wall_ms() - frame->sent_at_ms;
+    int64_t now_ms = clock_wall_ms();
     struct lead *leads;
     size_t wanting = 0, count = 0;
     struct error err;
@@ -129,7 +129,7 @@ static void on_frame(struct stage *stage, struct frame *frame, struct arena **ar
             stage_refuse_frame(stage, frame, err.text);
             return;
         }
-        lead->left_ms -= transit_ms > 0 ? transit_ms : 0;
+        lead->left_ms = frame_left_ms(frame, now_ms, lead->left_ms);
         if (lead->left_ms <= 0)
             continue; /* its supplier has been told 503 */
         wanting += lead->least_version > stage_catalog(stage)->version;

@@ -2,40 +2,37 @@
 --
 --   wrk … -s leads.lua URL -- RUN CAMPAIGNS
 --
--- RUN (0-79) keeps the runs of one database apart. With CAMPAIGNS above 1 the leads go to campaign_1 … campaign_N by turns.
--- Phone numbers are 2RR nnn nnnn and up: thread t of T sends t, T + t, 2T + t … The script looks at no answer, that would cost
--- more than sending; wrk itself counts those of 400 and above, and the bench compares with the rows in the database.
+-- RUN (0-79) keeps the runs on one database apart: its leads have the phone numbers from 2000000000 + RUN × 100000000. With CAMPAIGNS
+-- above 1 the leads go to campaign_1 … campaign_N by turns. No answer is looked at here, that would cost more than sending:
+-- wrk counts those of 400 and above, and the bench compares with the rows in the database.
 
-local threads = 0
-local states = {"TX", "CA", "FL", "NY", "OH"}
-local zips = {"75201", "90001", "33101", "10001", "44101"}
+local THREADS_MOST = 8
+local HEADERS = {["x-api-key"] = "your_supplier_api_key", ["content-type"] = "application/json"}
+local STATES = {"TX", "CA", "FL", "NY", "OH"}
+local ZIPS = {"75201", "90001", "33101", "10001", "44101"}
+local campaigns, number
+
+local thread_count = 0
 
 function setup(thread)
-    thread:set("place", threads)
-    threads = threads + 1
+    thread:set("place", thread_count)
+    thread_count = thread_count + 1
 end
 
--- All threads are set up before the first begins, but none knows how many there are: numbers are dealt for at most 8.
+-- Thread t of at most 8 sends the numbers t, 8 + t, 16 + t …
 function init(args)
-    local run = tonumber(args[1] or "0")
     campaigns = tonumber(args[2] or "1")
-    number = run * 100000000 + place
+    number = tonumber(args[1] or "0") * 100000000 + place
 end
 
 function request()
-    local n = number
-    local at = (n - n % 8) / 8
-    local which = at % 5 + 1
-    local campaign = "campaign_abc123"
+    local turn = (number - number % THREADS_MOST) / THREADS_MOST
+    local which = turn % #STATES + 1
+    local campaign = campaigns > 1 and "campaign_" .. turn % campaigns + 1 or "campaign_abc123"
+    local body = '{"flo_campaign_id":"' .. campaign .. '","flo_supplier_id":"supplier_xyz789","first_name":"John","last_name":"Doe","phone":"'
+        .. string.format("%.0f", 2000000000 + number) .. '","email":"john.' .. string.format("%.0f", number)
+        .. '@example.com","state":"' .. STATES[which] .. '","zip_code":"' .. ZIPS[which] .. '","age":"42"}'
 
-    number = n + 8
-    if campaigns > 1 then
-        campaign = "campaign_" .. (at % campaigns + 1)
-    end
-    return wrk.format("POST", nil, HEADERS, '{"flo_campaign_id":"' .. campaign .. '","flo_supplier_id":"supplier_xyz789",'
-        .. '"first_name":"John","last_name":"Doe","phone":"' .. string.format("%.0f", 2000000000 + n)
-        .. '","email":"john.' .. string.format("%.0f", n) .. '@example.com","state":"' .. states[which]
-        .. '","zip_code":"' .. zips[which] .. '","age":"42"}')
+    number = number + THREADS_MOST
+    return wrk.format("POST", nil, HEADERS, body)
 end
-
-HEADERS = {["x-api-key"] = "your_supplier_api_key", ["content-type"] = "application/json", ["host"] = "127.0.0.1"}

@@ -1,6 +1,8 @@
 """Instances come and go while traffic flows, and nobody notices."""
 import os
 import signal
+import urllib.error
+import urllib.request
 
 import leadline_testing as lt
 import traffic
@@ -15,7 +17,6 @@ def start_instance(dev, stage, name):
 
 
 def metric(url, name):
-    import urllib.request
     with urllib.request.urlopen(url + "/metrics", timeout=5) as answer:
         for line in answer.read().decode().splitlines():
             if line.split("{")[0].split(" ")[0] == name:
@@ -25,6 +26,19 @@ def metric(url, name):
 
 def admin(dev, name):
     return next((row["admin"] for row in dev.status()["stages"] if row["name"] == name), None)
+
+
+def is_ready(dev, name):
+    """Is the process of this name that runs now ready, as systemd would be told?"""
+    pid = dev.pid(name)
+    for row in dev.status()["stages"]:
+        if row["name"] == name and row["pid"] == pid and row["alive"]:
+            try:
+                with urllib.request.urlopen(row["admin"] + "/readyz", timeout=5) as answer:
+                    return answer.status == 200
+            except urllib.error.URLError:
+                return False
+    return False
 
 
 def test_a_new_instance_takes_its_share_within_five_seconds():
@@ -51,6 +65,7 @@ def test_term_of_any_stage_costs_no_request():
         load.wait_answers(100)
         for name in dev.names():
             dev.kill_and_wait(name, signal.SIGTERM, seconds=40)
+            lt.eventually(lambda: is_ready(dev, name), 20)
             load.wait_answers(100)
         load.stop()
         broken = [one for one in load.tries if one.error]

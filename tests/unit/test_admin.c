@@ -45,7 +45,8 @@ static void before_metrics(void *ctx)
 
 static struct admin *open_at(const char *listen, struct error *err)
 {
-    struct admin_options options = {.listen = listen, .why_unready = why_unready, .before_metrics = before_metrics, .ctx = &loop};
+    struct admin_options options = {.listen = listen, .why_unready = why_unready, .before_metrics = before_metrics,
+        .ctx = &loop};
 
     return admin_open(loop, &options, err);
 }
@@ -128,12 +129,15 @@ static void check_answers(const char *url)
         const char *body;
 
         unready = rows[i].unready;
-        snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", rows[i].request,
+        snprintf(request, sizeof request,
+            "%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", rows[i].request,
                  rows[i].request[0] == 'P' ? 3 : 0, rows[i].request[0] == 'P' ? "abc" : "");
         got = ask(connect_to(url), request);
         body = strstr(buf_text(got), "\r\n\r\n");
-        if (strncmp(got->data, "HTTP/1.1 ", 9) != 0 || strncmp(got->data + 9, rows[i].status, strlen(rows[i].status)) != 0 ||
-            strstr(got->data, rows[i].has) == NULL || body == NULL || (rows[i].body != NULL && strcmp(body + 4, rows[i].body) != 0))
+        if (strncmp(got->data, "HTTP/1.1 ", 9) != 0 || strncmp(got->data + 9, rows[i].status,
+            strlen(rows[i].status)) != 0 ||
+            strstr(got->data, rows[i].has) == NULL || body == NULL || (rows[i].body != NULL && strcmp(body + 4,
+                rows[i].body) != 0))
             fail_msg("%s: got\n%s", rows[i].claim, got->data);
         buf_free(&got);
     }
@@ -171,7 +175,8 @@ static void tcp(void **state)
 static void several_on_one_connection(void **state)
 {
     struct admin *admin = open_at("127.0.0.1:0", NULL);
-    struct buf *got = ask(connect_to(admin_url(admin)), "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
+    struct buf *got = ask(connect_to(admin_url(admin)),
+        "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
                                                         "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 
     (void)state;
@@ -262,7 +267,8 @@ static void socket_file(void **state)
 static void bad_places(void **state)
 {
     static const char *const rows[] = {
-        "", "9090", ":9090", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "127.0.0.1:-1", "127.0.0.1: 1", "localhost:1", "::1:80", "[::1:80", "[127.0.0.1]:80",
+        "", "9090", ":9090", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "127.0.0.1:-1",
+            "127.0.0.1: 1", "localhost:1", "::1:80", "[::1:80", "[127.0.0.1]:80",
         "unix:", "unix:relative", "unix:/tmp/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "unix:/nowhere/at/all",
     };
 

@@ -232,7 +232,8 @@ static int left;
 
 static void send_to(const char *url, struct result *result, int timeout_ms)
 {
-    struct http_request request = {.url = span_of(url), .method = "POST", .body = SPAN("{\"x\":1}"), .timeout_ms = timeout_ms, .connect_timeout_ms = timeout_ms};
+    struct http_request request = {.url = span_of(url), .method = "POST", .body = SPAN("{\"x\":1}"),
+        .timeout_ms = timeout_ms, .connect_timeout_ms = timeout_ms};
 
     *result = (struct result){.left = &left};
     left++;
@@ -280,7 +281,8 @@ static int close_client(void **state)
 
 static void reopen(int most_open, int per_host, bool allows_private)
 {
-    struct http_client_options options = {.most_open = most_open, .most_open_per_host = per_host, .allows_private = allows_private};
+    struct http_client_options options = {.most_open = most_open, .most_open_per_host = per_host,
+        .allows_private = allows_private};
 
     http_client_close(&client);
     client = http_client_open(loop, &options);
@@ -321,7 +323,8 @@ static void answers(void **state)
 
         if (got->calls != 1 || got->status != rows[i].status || strcmp(got->error, rows[i].error) != 0 ||
             got->body->len != (size_t)rows[i].bytes || got->is_cut != rows[i].is_cut)
-            fail_msg("%s: %d calls, status %d, error %s, %zu bytes, cut %d", rows[i].claim, got->calls, got->status, got->error,
+            fail_msg("%s: %d calls, status %d, error %s, %zu bytes, cut %d", rows[i].claim, got->calls, got->status,
+                got->error,
                      got->body->len, got->is_cut);
         if (strcmp(got->error, "timeout") == 0)
             assert_in_range(got->took_ms, 1400, 3000);
@@ -362,21 +365,28 @@ static void retry_after(void **state)
 
 static void what_is_sent(void **state)
 {
-    static const struct { const char *claim, *method; struct http_header headers[3]; size_t count; struct span body; const char *first, *last; } rows[] = {
-        {"a webhook", "POST", {{SPAN("Content-Type"), SPAN("application/json")}, {SPAN("webhook-id"), SPAN("msg_1")}, {SPAN("x-empty"), SPAN("")}}, 3,
+    static const struct { const char *claim, *method; struct http_header headers[3]; size_t count; struct span body;
+        const char *first, *last; } rows[] = {
+        {"a webhook", "POST", {{SPAN("Content-Type"), SPAN("application/json")}, {SPAN("webhook-id"), SPAN("msg_1")},
+            {SPAN("x-empty"), SPAN("")}}, 3,
          SPAN("{\"a\":1}"), "POST /echo HTTP/1.1\r\n", "\r\n\r\n{\"a\":1}"},
         {"a look", "GET", {{SPAN("webhook-id"), SPAN("msg_1")}}, 1, {NULL, 0}, "GET /echo HTTP/1.1\r\n", "\r\n\r\n"},
-        {"another method with a body", "PUT", {{SPAN("webhook-id"), SPAN("msg_1")}}, 1, SPAN("abc"), "PUT /echo HTTP/1.1\r\n", "\r\n\r\nabc"},
-        {"without a body", "DELETE", {{SPAN("webhook-id"), SPAN("msg_1")}}, 1, {NULL, 0}, "DELETE /echo HTTP/1.1\r\n", "\r\n\r\n"},
-        {"a post without body", "POST", {{SPAN("webhook-id"), SPAN("msg_1")}}, 1, {NULL, 0}, "POST /echo HTTP/1.1\r\n", "\r\n\r\n"},
-        {"and again the first", "POST", {{SPAN("webhook-id"), SPAN("msg_1")}}, 1, SPAN("xyz"), "POST /echo HTTP/1.1\r\n", "\r\n\r\nxyz"},
+        {"another method with a body", "PUT", {{SPAN("webhook-id"), SPAN("msg_1")}}, 1, SPAN("abc"),
+            "PUT /echo HTTP/1.1\r\n", "\r\n\r\nabc"},
+        {"without a body", "DELETE", {{SPAN("webhook-id"), SPAN("msg_1")}}, 1, {NULL, 0}, "DELETE /echo HTTP/1.1\r\n",
+            "\r\n\r\n"},
+        {"a post without body", "POST", {{SPAN("webhook-id"), SPAN("msg_1")}}, 1, {NULL, 0},
+            "POST /echo HTTP/1.1\r\n", "\r\n\r\n"},
+        {"and again the first", "POST", {{SPAN("webhook-id"), SPAN("msg_1")}}, 1, SPAN("xyz"),
+            "POST /echo HTTP/1.1\r\n", "\r\n\r\nxyz"},
     };
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) { /* one after another: one slot does all */
         char url[100];
         struct result result = {.left = &left};
-        struct http_request request = {.method = rows[i].method, .headers = rows[i].headers, .header_count = rows[i].count, .body = rows[i].body, .timeout_ms = 2000};
+        struct http_request request = {.method = rows[i].method, .headers = rows[i].headers,
+            .header_count = rows[i].count, .body = rows[i].body, .timeout_ms = 2000};
         const char *text;
 
         snprintf(url, sizeof url, "http://127.0.0.1:%u/echo", port);
@@ -387,10 +397,12 @@ static void what_is_sent(void **state)
         wait_for_all();
         text = buf_text(result.body);
         if (strncmp(text, rows[i].first, strlen(rows[i].first)) != 0 || strlen(text) < strlen(rows[i].last) ||
-            strcmp(text + strlen(text) - strlen(rows[i].last), rows[i].last) != 0 || strstr(text, "\r\nwebhook-id: msg_1\r\n") == NULL ||
+            strcmp(text + strlen(text) - strlen(rows[i].last), rows[i].last) != 0 || strstr(text,
+                "\r\nwebhook-id: msg_1\r\n") == NULL ||
             strstr(text, "\r\nUser-Agent: Leadline/") == NULL || strstr(text, "Expect:") != NULL)
             fail_msg("%s: sent\n%s", rows[i].claim, text);
-        if ((strstr(text, "\r\nContent-Type: application/json\r\n") != NULL) != (i == 0) || (strstr(text, "\r\nx-empty:\r\n") != NULL) != (i == 0))
+        if ((strstr(text, "\r\nContent-Type: application/json\r\n") != NULL) != (i == 0) || (strstr(text,
+            "\r\nx-empty:\r\n") != NULL) != (i == 0))
             fail_msg("%s: sent\n%s", rows[i].claim, text);
         if (i > 0 && strstr(text, "Content-Type") != NULL)
             fail_msg("%s: sent\n%s", rows[i].claim, text);
@@ -443,7 +455,8 @@ static void bad_requests(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct result result = {.left = &left};
-        struct http_request request = {.url = rows[i].url, .method = rows[i].method, .headers = &rows[i].header, .header_count = 1, .timeout_ms = 2000};
+        struct http_request request = {.url = rows[i].url, .method = rows[i].method, .headers = &rows[i].header,
+            .header_count = 1, .timeout_ms = 2000};
 
         left = 1;
         http_client_send(client, &request, on_answer, &result);
@@ -458,8 +471,10 @@ static void bad_requests(void **state)
 static void private_addresses(void **state)
 {
     static const struct { const char *claim, *host; } rows[] = {
-        {"loopback", "127.0.0.1"}, {"by name", "localhost"}, {"IPv6", "[::1]"}, {"mapped", "[::ffff:127.0.0.1]"}, {"as one number", "2130706433"},
-        {"as octal", "0177.0.0.1"}, {"this host", "0.0.0.0"}, {"metadata", "169.254.169.254"}, {"private", "10.0.0.1"}, {"short", "127.1"},
+        {"loopback", "127.0.0.1"}, {"by name", "localhost"}, {"IPv6", "[::1]"}, {"mapped", "[::ffff:127.0.0.1]"},
+            {"as one number", "2130706433"},
+        {"as octal", "0177.0.0.1"}, {"this host", "0.0.0.0"}, {"metadata", "169.254.169.254"}, {"private",
+            "10.0.0.1"}, {"short", "127.1"},
     };
 
     (void)state;
@@ -486,7 +501,8 @@ static void who_is_not_there(void **state)
     char url[100];
 
     (void)state;
-    must(bind(closed, (struct sockaddr *)&address, len) == 0 && getsockname(closed, (struct sockaddr *)&address, &len) == 0);
+    must(bind(closed, (struct sockaddr *)&address, len) == 0 && getsockname(closed, (struct sockaddr *)&address,
+        &len) == 0);
     snprintf(url, sizeof url, "http://127.0.0.1:%u/ok", ntohs(address.sin_port));
     send_to(url, &refused, 2000);
     send_to("http://no-such-name.invalid/ok", &unknown, 2000);
@@ -494,7 +510,8 @@ static void who_is_not_there(void **state)
     send_to(url, &no_tls, 1000);
     wait_for_all();
     assert_string_equal(refused.error, "refused");
-    assert_true(strcmp(unknown.error, "dns") == 0 || strcmp(unknown.error, "timeout") == 0); /* without a network nobody says no */
+    assert_true(strcmp(unknown.error, "dns") == 0 || strcmp(unknown.error, "timeout") == 0);
+        /* without a network nobody says no */
     assert_in_range(unknown.took_ms, 0, 3000);
     assert_true(strcmp(no_tls.error, "tls") == 0 || strcmp(no_tls.error, "timeout") == 0);
     buf_free(&refused.body);
@@ -562,7 +579,8 @@ static void limits_hold(void **state)
     (void)state;
     reopen(5, 3, true);
     for (int i = 0; i < 2 * EACH; i++) {
-        snprintf(url, sizeof url, "http://%s:%u/concurrent", i < EACH ? "127.0.0.1" : "localhost", port); /* two hosts to us */
+        snprintf(url, sizeof url, "http://%s:%u/concurrent", i < EACH ? "127.0.0.1" : "localhost", port);
+            /* two hosts to us */
         send_to(url, &results[i], 10000);
     }
     wait_for_all();
@@ -659,7 +677,8 @@ static void closing_from_a_callback(void **state)
     snprintf(good, sizeof good, "http://127.0.0.1:%u/ok", port);
     snprintf(hang, sizeof hang, "http://127.0.0.1:%u/hang", port);
     for (int turn = 0; turn < 2; turn++) { /* from an answer, and from a request that failed at once */
-        struct http_request first = {.url = turn == 0 ? span_of(good) : SPAN("nonsense"), .method = "GET", .timeout_ms = 5000};
+        struct http_request first = {.url = turn == 0 ? span_of(good) : SPAN("nonsense"), .method = "GET",
+            .timeout_ms = 5000};
         struct http_request other = {.url = span_of(hang), .method = "GET", .timeout_ms = 5000};
 
         reopen(4, 2, true);
@@ -711,9 +730,12 @@ static void many_in_a_chain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(answers), TEST(a_header_flood_ends), TEST(retry_after), TEST(what_is_sent), TEST(a_big_body), TEST(bad_requests),
-        TEST(private_addresses), TEST(who_is_not_there), TEST(a_slow_name_does_not_stop_the_loop), TEST(no_proxy_from_the_environment),
-        TEST(connections_are_used_again), TEST(limits_hold), TEST(a_dead_host_holds_up_nobody), TEST(closing_calls_back_all),
+        TEST(answers), TEST(a_header_flood_ends), TEST(retry_after), TEST(what_is_sent), TEST(a_big_body),
+            TEST(bad_requests),
+        TEST(private_addresses), TEST(who_is_not_there), TEST(a_slow_name_does_not_stop_the_loop),
+            TEST(no_proxy_from_the_environment),
+        TEST(connections_are_used_again), TEST(limits_hold), TEST(a_dead_host_holds_up_nobody),
+            TEST(closing_calls_back_all),
         TEST(closing_from_a_callback), TEST(many_in_a_chain),
     };
 

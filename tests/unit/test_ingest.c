@@ -1,7 +1,7 @@
-/* From bytes to a lead: gateway/ingest.h; and its idempotency key: gateway/idempotency.h; what is accepted: gateway/reply.h. */
+/* From bytes to a lead: gateway/ingest.h; and its idempotency key: gateway/idempotency.h; what is accepted: gateway/accept.h. */
+#include "gateway/accept.h"
 #include "gateway/idempotency.h"
 #include "gateway/ingest.h"
-#include "gateway/reply.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -183,7 +183,7 @@ static void problems_go_to_whom_accepts_them(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof accepts / sizeof *accepts; i++)
-        assert_int_equal(reply_accepts_problem(span_of(accepts[i].accept)), accepts[i].want);
+        assert_int_equal(accepts_problem(span_of(accepts[i].accept)), accepts[i].want);
 }
 
 int main(void)

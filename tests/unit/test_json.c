@@ -27,11 +27,13 @@ static void good_documents(void **state)
     static const struct { const char *claim, *text, *want; } rows[] = {
         {"an empty object", "{}", "{}"},
         {"white space goes", " {\r\n\t\"a\" : [ 1 , 2 ] } \n", "{\"a\":[1,2]}"},
-        {"keys stay in order", "{\"z\":1,\"a\":2,\"m\":{\"b\":null,\"a\":true}}", "{\"z\":1,\"a\":2,\"m\":{\"b\":null,\"a\":true}}"},
+        {"keys stay in order", "{\"z\":1,\"a\":2,\"m\":{\"b\":null,\"a\":true}}",
+            "{\"z\":1,\"a\":2,\"m\":{\"b\":null,\"a\":true}}"},
         {"any value is a document", "\"x\"", "\"x\""},
         {"a number alone", "-12", "-12"},
         {"escapes become characters", "\"\\u00e9\\n\\/\\ud83d\\ude00\"", "\"\xc3\xa9\\n/\xf0\x9f\x98\x80\""},
-        {"control characters are escaped again", "\"\\u0001\\u001f\\t\\b\\\"\\\\\"", "\"\\u0001\\u001f\\t\\u0008\\\"\\\\\""},
+        {"control characters are escaped again", "\"\\u0001\\u001f\\t\\b\\\"\\\\\"",
+            "\"\\u0001\\u001f\\t\\u0008\\\"\\\\\""},
         {"the largest integer", "9223372036854775807", "9223372036854775807"},
         {"the least integer", "-9223372036854775808", "-9223372036854775808"},
         {"a real is printed as short as it reads back", "[0.1,25.10,1e300,1.0,-2.5e-7]", "[0.1,25.1,1e+300,1.0,-2.5e-07]"},
@@ -126,7 +128,8 @@ static void kinds_and_looks(void **state)
 {
     static const char TEXT[] = "{\"t\":\"x\",\"i\":7,\"r\":2.5,\"y\":true,\"n\":false,\"0\":null,\"l\":[1,2,3]}";
     static const struct { const char *key; enum json_kind kind; } rows[] = {
-        {"t", JSON_TEXT}, {"i", JSON_INTEGER}, {"r", JSON_REAL}, {"y", JSON_TRUE}, {"n", JSON_FALSE}, {"0", JSON_NULL}, {"l", JSON_LIST},
+        {"t", JSON_TEXT}, {"i", JSON_INTEGER}, {"r", JSON_REAL}, {"y", JSON_TRUE}, {"n", JSON_FALSE}, {"0",
+            JSON_NULL}, {"l", JSON_LIST},
     };
     struct json *object = json_parse(span_of(TEXT), NULL), *value;
     const char *key;

@@ -59,7 +59,8 @@ static int remove_file(void **state)
 
 static int clear_environment(void **state)
 {
-    static const char *const names[] = {"LEADLINE_DEADLINE_MS", "LEADLINE_DSN", "LEADLINE_HTTP2", "LEADLINE_LOG_LEVEL", "LEADLINE_OFFSET", "LEADLINE_CONFIG"};
+    static const char *const names[] = {"LEADLINE_DEADLINE_MS", "LEADLINE_DSN", "LEADLINE_HTTP2",
+        "LEADLINE_LOG_LEVEL", "LEADLINE_OFFSET", "LEADLINE_CONFIG"};
 
     (void)state;
     for (size_t i = 0; i < COUNT(names); i++)
@@ -132,7 +133,8 @@ static void refused(void **state)
         {"a file that is not there", NULL, {"--config", "/nowhere/at/all"}, "cannot open /nowhere/at/all: No such file"},
         {"an unknown key of the file", "deadline_ms = 500\nwrong = 1\n", {NULL}, ", line 2: unknown key \"wrong\""},
         {"another stage's key of the file", "LEADLINE_WRONG=1\n", {NULL}, ", line 1: unknown key \"LEADLINE_WRONG\""},
-        {"a key twice", "deadline_ms=500\nLEADLINE_DEADLINE_MS=501\n", {NULL}, ", line 2: deadline_ms is set a second time"},
+        {"a key twice", "deadline_ms=500\nLEADLINE_DEADLINE_MS=501\n", {NULL},
+            ", line 2: deadline_ms is set a second time"},
         {"no equals sign", "deadline_ms 500\n", {NULL}, ", line 1: no line of the form key = value"},
         {"a wrong value of the file", "\nhttp2 = 2\n", {NULL}, ", line 2: \"2\" is neither yes nor no"},
     };
@@ -166,7 +168,8 @@ static void refused(void **state)
 static void kinds(void **state)
 {
     static const struct { char *word; bool want; } words[] = {
-        {"yes", true}, {"TRUE", true}, {"on", true}, {"1", true}, {"no", false}, {"False", false}, {"off", false}, {"0", false},
+        {"yes", true}, {"TRUE", true}, {"on", true}, {"1", true}, {"no", false}, {"False", false}, {"off", false},
+            {"0", false},
     };
     struct params *params = read_args((char *[]){"--http2", "--dsn", "host=x password=\"a b\"", "-n", NULL}, NULL);
 
@@ -259,8 +262,10 @@ static void assert_prints(char *option, const char *const *wants, size_t count)
 static void help(void **state)
 {
     static const char *const wants[] = {
-        "Usage: leadline-test ", "Tests.", "--deadline-ms", "LEADLINE_DEADLINE_MS", "default: 5000 ms", "from 100 to 60000 ms",
-        "how long a supplier waits at most", "--dsn", "LEADLINE_DSN", "--http2[=yes|no]", "default: no", "--log-level", "--offset",
+        "Usage: leadline-test ", "Tests.", "--deadline-ms", "LEADLINE_DEADLINE_MS", "default: 5000 ms",
+            "from 100 to 60000 ms",
+        "how long a supplier waits at most", "--dsn", "LEADLINE_DSN", "--http2[=yes|no]", "default: no",
+            "--log-level", "--offset",
         "from -10 to 10", "--config", "LEADLINE_CONFIG", "-n", "--version",
     };
     static const char *const version[] = {"leadline-test " LEADLINE_VERSION "\n"};

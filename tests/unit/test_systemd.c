@@ -143,7 +143,8 @@ static void passed_sockets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_systemd), cmocka_unit_test(what_the_manager_hears), cmocka_unit_test(the_watchdog), cmocka_unit_test(passed_sockets),
+        cmocka_unit_test(without_systemd), cmocka_unit_test(what_the_manager_hears), cmocka_unit_test(the_watchdog),
+            cmocka_unit_test(passed_sockets),
     };
 
     return cmocka_run_group_tests(tests, begin, end);
