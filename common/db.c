@@ -343,6 +343,8 @@ static void read_error(struct db_error *error, const PGresult *result, int state
     snprintf(error->text, sizeof error->text, "%s", text != NULL ? text : "connection lost");
     error->statement = statement;
     error->trouble = trouble_of(error->sqlstate, severity != NULL ? severity : "FATAL");
+    if (error->trouble == DB_DOWN)
+        log_event(LOG_ERROR, "database.unable", "sqlstate=%s why=%s", error->sqlstate, LOG_Q(error->text));
 }
 
 static void finish(struct db_job *job)

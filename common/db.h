@@ -45,7 +45,7 @@ struct db_error {
     enum db_trouble trouble;
     int statement;     /* which statement of the job, from 0 */
     char sqlstate[6];
-    char text[256];    /* the server's primary message; it may quote data: never log it, except for DB_GONE and DB_DOWN */
+    char text[256];    /* the server's primary message; it may quote data: never log it (db.c does, of DB_GONE and DB_DOWN) */
 };
 
 /*

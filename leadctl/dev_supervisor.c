@@ -238,7 +238,8 @@ static void on_end(struct child *child, int status)
     child->status = status;
     remove_pid(child);
     if (!child->is_kept) {
-        log_event(LOG_DEBUG, "child.ended", "name=%s pid=%d", child->options.name, (int)pid);
+        if (child->options.is_kept && !was_killed && WEXITSTATUS(status) != 0) /* it was told to end, and ended badly */
+            log_event(LOG_WARN, "child.ended", "name=%s pid=%d status=%d", child->options.name, (int)pid, WEXITSTATUS(status));
         return;
     }
     if (clock_mono_ms() - child->started_ms >= SETTLED_MS)

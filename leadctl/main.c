@@ -25,7 +25,10 @@ static const struct command {
      "  --config FILE    the configuration document to apply; without it, and without --no-demo, a demo with a buyer\n"
      "  --gateways N --validators N --routers N --dispatchers N\n"
      "                   how many processes of each stage; 1 unless told\n"
-     "  --no-demo        no demo configuration and no demo buyer\n",
+     "  --no-demo        no demo configuration and no demo buyer\n"
+     "\nPrints \"ready http://127.0.0.1:N\" when a lead would be taken. A process that ends is started again.\n"
+     "LEADLINE_BIN_DIR is where the stages' programs are, unless beside leadctl; LEADLINE_PG_BIN where PostgreSQL's are;\n"
+     "other LEADLINE_ variables reach the stages as they are. PostgreSQL also reads DIR/pg/local.conf.\n",
      command_dev},
     {"migrate", "", "bring the database's schema up to this program's", DATABASE_OPTIONS, command_migrate},
     {"apply", "FILE", "make the configuration be what this document says (- reads standard input)",

@@ -52,11 +52,11 @@ int money_percent(struct span text, int64_t *millionths)
 
 int64_t money_share(int64_t cents, int64_t millionths)
 {
-    __int128 product = (__int128)cents * millionths;
+    __int128 product = (__int128)(cents < 0 ? -cents : cents) * millionths;
     int64_t whole = (int64_t)(product / 1000000);
     int64_t rest = (int64_t)(product % 1000000);
 
     if (rest > 500000 || (rest == 500000 && whole % 2 != 0))
         whole++;
-    return whole;
+    return cents < 0 ? -whole : whole;
 }

@@ -288,6 +288,15 @@ size_t neighbours_up(const struct neighbours *all)
     return up;
 }
 
+size_t neighbours_waiting(const struct neighbours *all)
+{
+    size_t bytes = 0;
+
+    for (struct neighbour *n = all->first; n != NULL; n = n->next)
+        bytes += n->is_up ? n->waiting_bytes : 0;
+    return bytes;
+}
+
 struct span neighbour_name(const struct neighbour *neighbour)
 {
     return span_of(neighbour->name);

@@ -60,6 +60,9 @@ size_t neighbours_up(const struct neighbours *all);
  */
 bool rendezvous_is_mine(struct span key, struct span me, const struct span *names, size_t count);
 
+/* Bytes that wait for room at those that are up. */
+size_t neighbours_waiting(const struct neighbours *all);
+
 struct span neighbour_name(const struct neighbour *neighbour); /* borrowed while it lives */
 
 /* Gathers one encoded item (frame_put_*) for it. Returns 0, or -1 when it is not up or full. */

@@ -351,12 +351,23 @@ static void on_left(void *ctx)
     loop_stop(stage->loop);
 }
 
+/* Nothing in hand, and everything given to those who take it. */
+static bool is_finished(struct stage *stage)
+{
+    if (stage->spec->is_idle != NULL && !stage->spec->is_idle(stage))
+        return false;
+    for (int kind = 0; kind < STAGE_COUNT; kind++)
+        if (stage->neighbours[kind] != NULL && neighbours_waiting(stage->neighbours[kind]) > 0)
+            return false;
+    return true;
+}
+
 static void on_stop_check(void *ctx)
 {
     struct stage *stage = ctx;
     int64_t now_ms = clock_mono_ms(), since_ms = now_ms - stage->stopped_at_ms;
     bool is_quiet = since_ms >= NOTICE_MS && now_ms - stage->last_frame_ms >= QUIET_MS;
-    bool is_idle = stage->spec->is_idle == NULL || !stage->is_started || stage->spec->is_idle(stage);
+    bool is_idle = is_finished(stage);
     struct registry_self self = {.stage = words[stage->spec->kind], .name = stage->name};
 
     if (stage->has_left || !((is_quiet && is_idle) || since_ms >= STOP_MOST_MS)) {

@@ -197,7 +197,6 @@ static void surprise(struct batch *batch, const struct db_error *error)
         put_back(batch);
         break;
     case DB_DOWN:
-        log_event(LOG_ERROR, "batch.failed", "sqlstate=%s why=%s leads=%zu", error->sqlstate, LOG_Q(error->text), batch->count);
         answer_unavailable(batch, batch->entries);
         clear(batch);
         if (span_is(span_of(error->sqlstate), "25006")) /* a standby: find the primary anew */

@@ -20,12 +20,13 @@ struct held {
     size_t count;
     size_t bytes;
     int64_t since_ms; /* monotonic */
+    int64_t until_ms; /* then all their suppliers have been told 503 */
 };
 
 struct validator {
     struct stage *stage;
     struct buf *item;
-    struct held *held;
+    struct held *held, **last_held; /* in order of arrival */
     size_t held_bytes;
     int64_t judged;
     struct metric *good, *bad, *unpassed;
@@ -41,6 +42,7 @@ static int start(struct stage *stage, struct error *err)
     stage_set_self(stage, self);
     self->stage = stage;
     self->item = buf_new(16384);
+    self->last_held = &self->held;
     self->good = metric_counter("leadline_judged_total", "verdict=\"good\"", "Leads judged.");
     self->bad = metric_counter("leadline_judged_total", "verdict=\"bad\"", "Leads judged.");
     self->unpassed = metric_counter("leadline_unpassed_total", NULL, "Leads answered with unavailable, because no router takes them.");
@@ -94,6 +96,7 @@ static void judge(struct validator *self, struct arena *arena, struct lead *lead
 
 static void hold(struct validator *self, struct arena **arena, struct lead *leads, size_t count, size_t bytes)
 {
+    int64_t now_ms = clock_mono_ms();
     struct held *held;
 
     if (self->held_bytes + bytes > HELD_BYTES_MOST) {
@@ -102,11 +105,28 @@ static void hold(struct validator *self, struct arena **arena, struct lead *lead
         return;
     }
     held = must_zalloc(sizeof *held);
-    *held = (struct held){self->held, *arena, leads, count, bytes, clock_mono_ms()};
+    *held = (struct held){NULL, *arena, leads, count, bytes, now_ms, now_ms};
     *arena = NULL;
-    self->held = held;
+    for (size_t i = 0; i < count; i++)
+        if (now_ms + leads[i].left_ms > held->until_ms)
+            held->until_ms = now_ms + leads[i].left_ms;
+    *self->last_held = held;
+    self->last_held = &held->next;
     self->held_bytes += bytes;
     stage_refresh_catalog(self->stage);
+}
+
+/* Takes one out of the list and ends it. */
+static void let_go(struct validator *self, struct held **at)
+{
+    struct held *held = *at;
+
+    *at = held->next;
+    if (held->next == NULL)
+        self->last_held = at;
+    self->held_bytes -= held->bytes;
+    arena_free(&held->arena);
+    free(held);
 }
 
 static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
@@ -153,22 +173,34 @@ static void on_catalog(struct stage *stage, const struct catalog *old)
     while ((held = self->held) != NULL) {
         int64_t waited_ms = clock_mono_ms() - held->since_ms;
 
-        self->held = held->next;
-        self->held_bytes -= held->bytes;
         for (size_t i = 0; i < held->count; i++) {
             held->leads[i].left_ms -= waited_ms;
             if (held->leads[i].left_ms > 0)
                 judge(self, held->arena, &held->leads[i]);
         }
-        arena_free(&held->arena);
-        free(held);
+        let_go(self, &self->held);
     }
+}
+
+/* The catalog may be long in coming: nobody waits for these any more. */
+static void forget_expired(struct stage *stage)
+{
+    struct validator *self = stage_self(stage);
+    int64_t now_ms = clock_mono_ms();
+    struct held **at = &self->held;
+
+    while (*at != NULL)
+        if ((*at)->until_ms <= now_ms)
+            let_go(self, at);
+        else
+            at = &(*at)->next;
 }
 
 static bool is_idle(struct stage *stage)
 {
     struct validator *self = stage_self(stage);
 
+    forget_expired(stage);
     return self->held == NULL;
 }
 
@@ -185,13 +217,9 @@ static void load(struct stage *stage, int64_t *done, int64_t *waiting)
 static void stop(struct stage *stage)
 {
     struct validator *self = stage_self(stage);
-    struct held *held;
 
-    while ((held = self->held) != NULL) {
-        self->held = held->next;
-        arena_free(&held->arena);
-        free(held);
-    }
+    while (self->held != NULL)
+        let_go(self, &self->held);
     buf_free(&self->item);
     free(self);
 }
@@ -202,7 +230,8 @@ static const struct stage_spec spec = {
     .params = params,
     .writes_to = 1u << STAGE_ROUTER | 1u << STAGE_GATEWAY,
     .catalog_parts = CATALOG_CAMPAIGNS,
-    .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .is_idle = is_idle, .load = load, .stop = stop,
+    .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .sweep = forget_expired,
+    .is_idle = is_idle, .load = load, .stop = stop,
 };
 
 int main(int argc, char **argv)

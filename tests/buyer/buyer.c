@@ -61,6 +61,7 @@ struct buyer {
     h2o_context_t context;
     h2o_accept_ctx_t accept;
     h2o_timeout_t delay;
+    h2o_socket_t *listener, *signals;
     bool is_stopping;
 };
 
@@ -238,7 +239,8 @@ static int start(struct error *err)
     h2o_timeout_init(self.context.loop, &self.delay, (uint64_t)self.delay_ms);
     self.accept.ctx = &self.context;
     self.accept.hosts = self.config.hosts;
-    h2o_socket_read_start(h2o_evloop_socket_create(self.context.loop, fd, H2O_SOCKET_FLAG_DONT_READ), on_accept);
+    self.listener = h2o_evloop_socket_create(self.context.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
+    h2o_socket_read_start(self.listener, on_accept);
 
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -248,7 +250,8 @@ static int start(struct error *err)
     signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (signal_fd < 0)
         return error_errno(err, "no descriptor for signals");
-    h2o_socket_read_start(h2o_evloop_socket_create(self.context.loop, signal_fd, H2O_SOCKET_FLAG_DONT_READ), on_signal);
+    self.signals = h2o_evloop_socket_create(self.context.loop, signal_fd, H2O_SOCKET_FLAG_DONT_READ);
+    h2o_socket_read_start(self.signals, on_signal);
 
     if (!self.is_quiet) {
         printf("listening 127.0.0.1:%d\n", ntohs(address.sin_port));
@@ -331,6 +334,8 @@ int main(int argc, char **argv)
         printf("requests=%llu accepted=%llu failed=%llu unsigned=%llu\n", (unsigned long long)self.count.requests,
                (unsigned long long)self.count.accepted, (unsigned long long)self.count.failed,
                (unsigned long long)self.count.unsigned_ones);
+    h2o_socket_close(self.listener);
+    h2o_socket_close(self.signals);
     for (size_t i = 0; i < self.key_count; i++)
         buf_free(&self.keys[i]);
     return 0;

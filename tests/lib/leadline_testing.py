@@ -27,6 +27,7 @@ import json
 import os
 import pwd
 import random
+import re
 import select
 import shutil
 import signal
@@ -43,6 +44,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BIN = os.environ.get("LEADLINE_TEST_BIN") or os.path.join(ROOT, "build", "bin")
 STAGES = ("gateway", "validator", "router", "dispatcher")
 API_KEY = "your_supplier_api_key"
+FAULT = re.compile(r"level=error event=bug .*|==\d+==ERROR: (Address|Leak)Sanitizer|^.*runtime error: ", re.M)
 SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes, ok").decode()
 
 
@@ -322,9 +324,10 @@ class Dev:
         self.port = int(line.rsplit(":", 1)[1])
 
     def stop(self, seconds=40):
-        """TERM. Returns the exit status."""
+        """TERM. Returns the exit status. Fails when a process has found a fault of its own."""
         status = end(self.process, signal.SIGTERM, seconds) if self.process is not None else None
         self.process = None
+        assert not self.faults(), "\n".join(self.faults())
         return status
 
     def kill_all(self):
@@ -335,8 +338,12 @@ class Dev:
     def __enter__(self):
         return self if self.process is not None else self.start()
 
-    def __exit__(self, *exception):
-        self.stop()
+    def __exit__(self, kind, exception, trace):
+        try:
+            self.stop()
+        except AssertionError:
+            if exception is None:
+                raise
 
     # What it says
 
@@ -353,6 +360,12 @@ class Dev:
         with contextlib.suppress(FileNotFoundError), open(os.path.join(self.dir, "log", f"{name}.log"), errors="replace") as file:
             return file.read()
         return ""
+
+    def faults(self):
+        """What must() or a sanitizer has found in any of its processes so far."""
+        logs = {"leadctl dev": self.errors() if os.path.exists(self.error_path) else ""}
+        logs.update({name: self.log(name) for name in self.names()})
+        return [f"{name}: {text[at.start():][:3000]}" for name, text in logs.items() for at in [FAULT.search(text)] if at]
 
     def trouble(self):
         """The ends of all that was written, for a failed test."""

@@ -39,6 +39,8 @@ TYPES = {
 def check_format(value, word):
     if word == "uuid":
         return str(uuid.UUID(value)) == value
+    if word == "uri":
+        return re.fullmatch(r"[a-z][a-z0-9+.-]*:[!-~]+", value) is not None
     if word == "date-time":
         return datetime.datetime.fromisoformat(value.replace("Z", "+00:00")).tzinfo is not None
     raise AssertionError(f"format {word} is not known to this checker")

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Runs all tests: the unit programs in folder $1, then pytest. Logs go to build/log; the last line is "N passed, N failed".
+# Runs all tests: the unit programs in folder $1 (build/plain/unit), then pytest. Logs go to build/log; the last line is "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
 unit_dir=${1:?usage: run_tests.sh FOLDER-OF-UNIT-PROGRAMS}
-logs=${LEADLINE_TEST_LOGS:-build/log}
+build=$(cd "$unit_dir/../.." && pwd)
+logs=$build/log
 passed=0 failed=0
 mkdir -p "$logs"
 
@@ -12,6 +13,7 @@ mkdir -p "$logs"
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=1:disable_coredump=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:abort_on_error=1:print_stacktrace=1}
 export PYTHONDONTWRITEBYTECODE=1
+export LEADLINE_TEST_BIN=${LEADLINE_TEST_BIN:-$build/bin}
 
 # Units: cmocka tells each test by a line of TAP. A program that ends badly without saying which test failed counts as one.
 for program in "$unit_dir"/test_*; do

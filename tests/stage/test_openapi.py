@@ -105,7 +105,7 @@ def test_ingest_documents_every_reason(word, status, is_recorded, title):
     assert found, f"no example of {word} under status {status}"
     for problem in found:
         assert problem["status"] == status
-        assert problem["title"] == title
+        assert problem["title"] == title and problem["type"] == "urn:leadline:error:" + word
         assert ("data" in problem) == is_recorded
 
 
