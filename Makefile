@@ -22,8 +22,9 @@ SAN_FLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recov
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) -fno-omit-frame-pointer -fstack-protector-strong $(SAN_FLAGS) \
 	-D_GNU_SOURCE -DH2O_USE_LIBUV=0 -DLEADLINE_VERSION='"$(VERSION)"' -I. $(PKG_CFLAGS)
-PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null)
+# Asked when the first recipe needs them, which is after check-deps, and only once.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(LIBS)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(LIBS)))$(PKG_LIBS)
 LINK = $(CC) $(LDFLAGS) $(if $(SAN),$(SAN_FLAGS)) -Wl,--as-needed -Wl,-z,relro,-z,now -o $@
 
 DAEMONS := gateway validator router dispatcher
