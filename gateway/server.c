@@ -173,10 +173,12 @@ struct server *server_open(struct gateway *gateway, const struct server_options 
 
 void server_close(struct server **server)
 {
+    static h2o_multithread_queue_t *volatile queue; /* the library never frees it: kept, so that leaks that are ours stand out */
     struct server *self = *server;
 
     if (self == NULL)
         return;
+    queue = self->context.queue;
     server_listen_stop(self);
     loop_timer_free(&self->sweep);
     for (struct conn *conn = self->conns; conn != NULL; conn = conn->behind)

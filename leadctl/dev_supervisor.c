@@ -4,17 +4,14 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/must.h"
+#include "leadctl/dev_exec.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,7 +20,6 @@ enum {
     SETTLED_MS = 10000, /* who ran so long starts at once again */
     KILL_WAIT_MS = 5000,
     SAME_STOP_MS = 1000, /* make and timeout pass a signal on that we have already: asking so soon again is the same asking */
-    HANDED_FD = 3,
 };
 
 struct child {
@@ -88,100 +84,6 @@ static void remove_pid(const struct child *child)
     buf_free(&path);
 }
 
-/* In the new process -------------------------------------------------------------------------------------------------- */
-
-static void give_up(const char *what)
-{
-    dprintf(STDERR_FILENO, "level=error event=child.not_started what=%s why=\"%s\"\n", what, strerror(errno));
-    _exit(127);
-}
-
-static void set_streams(const struct child_options *options)
-{
-    int in = -1, out = -1;
-
-    if (options->input != NULL) {
-        size_t len = strlen(options->input);
-
-        in = memfd_create("input", MFD_CLOEXEC);
-        if (in < 0 || write(in, options->input, len) != (ssize_t)len || lseek(in, 0, SEEK_SET) != 0)
-            give_up("input");
-    } else {
-        in = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    }
-    if (in < 0 || dup2(in, STDIN_FILENO) < 0)
-        give_up("input");
-    if (options->log_path != NULL) {
-        out = open(options->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-        if (out < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
-            give_up(options->log_path);
-    } else if (options->is_quiet && dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
-        give_up("output");
-    }
-}
-
-/* Nothing of ours is open in it but the three streams and what is handed over. */
-static void set_descriptors(int handed_fd)
-{
-    unsigned first = 3;
-
-    if (handed_fd > 0) {
-        if (handed_fd == HANDED_FD ? fcntl(HANDED_FD, F_SETFD, 0) < 0 : dup2(handed_fd, HANDED_FD) < 0)
-            give_up("socket");
-        first = HANDED_FD + 1;
-    }
-    close_range(first, ~0u, 0);
-}
-
-static void set_signals(void)
-{
-    sigset_t none;
-
-    for (int i = 1; i < NSIG; i++)
-        signal(i, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void set_environment(const struct child *child)
-{
-    static const char *const not_for_it[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID",
-                                             "LISTEN_FDNAMES"};
-    const char *const *variables = child->options.variables;
-    char pid[24];
-
-    for (size_t i = 0; i < sizeof not_for_it / sizeof *not_for_it; i++)
-        unsetenv(not_for_it[i]);
-    for (size_t i = 0; i + 1 < CHILD_VARIABLES_MOST && variables[i] != NULL; i += 2)
-        setenv(variables[i], variables[i + 1], 1);
-    setenv("LEADLINE_DEV_DIR", child->supervisor->marker, 1);
-    if (child->options.handed_fd > 0) {
-        snprintf(pid, sizeof pid, "%d", (int)getpid());
-        setenv("LISTEN_FDS", "1", 1);
-        setenv("LISTEN_PID", pid, 1);
-    }
-}
-
-static void become_child(const struct child *child, pid_t parent)
-{
-    const struct child_options *options = &child->options;
-
-    setpgid(0, 0);
-    umask(077);
-    set_streams(options);
-    set_descriptors(options->handed_fd);
-    set_environment(child);
-    if (options->folder != NULL && chdir(options->folder) != 0)
-        give_up(options->folder);
-    if (options->user != NULL && dev_user_become(options->user) != 0)
-        give_up("user");
-    if (prctl(PR_SET_PDEATHSIG, options->death_signal) != 0 || getppid() != parent) /* behind the change of user, which clears it */
-        _exit(127);
-    set_signals();
-    execv(options->args[0], (char *const *)options->args);
-    give_up(options->args[0]);
-}
-
 /* Starting, ending ---------------------------------------------------------------------------------------------------- */
 
 static void start_later(struct child *child)
@@ -215,7 +117,7 @@ static void spawn(struct child *child)
     child->started_ms = clock_mono_ms();
     child->pid = fork();
     if (child->pid == 0)
-        become_child(child, parent);
+        dev_exec(&child->options, child->supervisor->marker, parent);
     if (child->pid < 0) {
         child->pid = 0;
         child->status = 127 << 8;

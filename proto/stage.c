@@ -15,7 +15,7 @@
 
 enum {
     BEAT_EVERY_S = 5,
-    INTRODUCE_MS = 1000, /* after registering, in which writers find this instance: only then is it called ready */
+    INTRODUCE_MS = 1000, /* after registering, in which writers find this instance */
     NOTICE_MS = 1500, /* in which writers see that this instance is stopping */
     QUIET_MS = 300,   /* without a frame, before it ends */
     STOP_MOST_MS = 25000,
@@ -46,7 +46,7 @@ struct stage {
     struct catalog *catalog;
     bool is_loading, load_again;
     bool is_started; /* spec.start() is done */
-    bool is_ready;   /* systemd knows */
+    bool is_ready;   /* systemd knows; what its neighbours are worth is /readyz's business */
     bool is_stopping;
     bool has_left;
     int64_t started_at_ms, stopped_at_ms, last_frame_ms;
@@ -120,20 +120,28 @@ void stage_fail(struct stage *stage, const char *why)
 
 /* Ready? -------------------------------------------------------------------------------------------------------------- */
 
+/* Registered, and long enough ago for its writers to have found it? Only then is an instance called ready. */
+static bool is_introduced(const struct stage *stage)
+{
+    return stage->is_started && clock_mono_ms() - stage->started_at_ms >= INTRODUCE_MS;
+}
+
+/* For /readyz: who stands before the record needs the next stage; the others can do their part alone. */
 static const char *why_unready(void *ctx)
 {
     struct stage *stage = ctx;
+    struct neighbours *validators = stage->neighbours[STAGE_VALIDATOR], *routers = stage->neighbours[STAGE_ROUTER];
 
     if (stage->is_stopping)
         return "stopping";
     if (!stage->is_started)
         return db_is_away(stage->db) ? "the database is away" : "no catalog yet";
-    for (int kind = 0; kind < STAGE_COUNT; kind++)
-        if (stage->neighbours[kind] != NULL && neighbours_up(stage->neighbours[kind]) == 0)
-            return kind == STAGE_VALIDATOR ? "no validator" : kind == STAGE_ROUTER ? "no router" :
-                   kind == STAGE_DISPATCHER ? "no dispatcher" : "no gateway";
-    if (clock_mono_ms() - stage->started_at_ms < INTRODUCE_MS)
+    if (!is_introduced(stage))
         return "just started";
+    if (validators != NULL && neighbours_up(validators) == 0)
+        return "no validator";
+    if (routers != NULL && neighbours_up(routers) == 0)
+        return "no router";
     return stage->spec->why_not_ready != NULL ? stage->spec->why_not_ready(stage) : NULL;
 }
 
@@ -327,7 +335,7 @@ static void on_second(void *ctx)
         return;
     if (stage->seconds++ % BEAT_EVERY_S == 0)
         beat(stage, false);
-    if (!stage->is_ready && why_unready(stage) == NULL) {
+    if (!stage->is_ready && is_introduced(stage)) {
         stage->is_ready = true;
         log_event(LOG_INFO, "stage.ready", "name=%s", stage->name);
         systemd_ready("ready");

@@ -1,5 +1,6 @@
 """What all tests in Python share: the library of helpers, one PostgreSQL for the session, a fresh database for each test."""
 import os
+import signal
 import sys
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 
 import leadline_testing  # noqa: E402
+
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended and folders are removed
 
 
 @pytest.fixture(scope="session")

@@ -710,8 +710,9 @@ def test_a_lead_judged_by_an_old_catalog_is_sent_again_with_the_version(rig):
 
 def test_old_catalogs_end_at_the_deadline(rig):
     one = rig.validator(answer=lambda item: (0, "", 7))
+    client = rig.gateway(deadline_ms=1000).client()
     started = time.monotonic()
-    check_problem(rig.gateway(deadline_ms=1000).client().ingest(lead()), 503, "timeout")
+    check_problem(client.ingest(lead()), 503, "timeout")
     assert time.monotonic() - started < 2
     assert 5 < len(one.leads) <= 52
 
@@ -837,6 +838,11 @@ def test_connections_are_bounded_and_told(rig):
     assert gateway.client().ingest(lead()).status == 201
 
 
+def is_sanitized():
+    with open(testing.program("leadline-gateway"), "rb") as file:
+        return b"__asan_init" in file.read()
+
+
 def test_memory_stays_small_under_many_open_requests(rig):
     one = rig.validator(answer=silent)
     gateway = rig.gateway(deadline_ms=3000)
@@ -847,14 +853,15 @@ def test_memory_stays_small_under_many_open_requests(rig):
     for connection in open_:
         connection.sendall(request)
     eventually(lambda: gateway.metric("leadline_open_requests") > 1000, message=lambda: gateway.get("/metrics")[1])
-    assert gateway.memory_bytes() < 64 << 20
+    most = 64 << 20 if not is_sanitized() else 256 << 20
+    assert gateway.memory_bytes() < most
     assert gateway.metric("leadline_open_bytes") <= 16 << 20
     for connection in open_:
         assert connection.recv(12) == b"HTTP/1.1 503"
         connection.close()
     one.answer = sold
     assert gateway.client().ingest(lead()).status == 201
-    assert gateway.memory_bytes() < 64 << 20
+    assert gateway.memory_bytes() < most
 
 
 # HTTP -------------------------------------------------------------------------------------------------------------------
@@ -909,6 +916,7 @@ def curl(*args):
     return subprocess.run(["curl", "-sS", "--max-time", "15", *args], capture_output=True, text=True)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning") # of the versions that must not work
 @pytest.mark.parametrize("http2", [0, 1])
 def test_tls(rig, http2):
     rig.validator()
