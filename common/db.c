@@ -399,7 +399,7 @@ static void lose(struct db *db, const char *why)
     db->last = &db->first;
     db->busy = 0;
     if (was_up) {
-        log_event(LOG_WARN, "database.lost", "why=%s", LOG_Q(text));
+        log_event(db->is_closing ? LOG_DEBUG : LOG_WARN, "database.lost", "why=%s", LOG_Q(text));
         db->retry_ms = 0;
     } else {
         if (!db->is_away)

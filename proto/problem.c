@@ -36,7 +36,7 @@ void problem_print(const struct problem *problem, const struct uuid *request_id,
     json_set_text(body, "title", span_of(reason_title(reason)));
     json_set_integer(body, "status", reason_http(reason));
     if (problem->errors != NULL)
-        json_set(body, reason == REASON_FILTERED ? "filter_errors" : "field_errors", errors_json(problem->errors));
+        json_set(body, reason == REASON_FILTERED || reason == REASON_SUPPRESSED ? "filter_errors" : "field_errors", errors_json(problem->errors));
     if (problem->retry_after_s > 0)
         json_set_integer(body, "retry_after", problem->retry_after_s);
     if (problem->data != NULL)

@@ -16,7 +16,7 @@
 struct problem {
     enum reason reason;
     const char *message;               /* NULL: the reason's own */
-    const struct field_errors *errors; /* NULL: none; written as filter_errors for FILTERED, else as field_errors */
+    const struct field_errors *errors; /* NULL: none; written as filter_errors for FILTERED and SUPPRESSED, else as field_errors */
     int64_t retry_after_s;             /* 0: none */
     struct json *data;                 /* NULL: none; taken over */
 };

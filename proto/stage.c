@@ -337,7 +337,7 @@ static void on_second(void *ctx)
         beat(stage, false);
     if (!stage->is_ready && is_introduced(stage)) {
         stage->is_ready = true;
-        log_event(LOG_INFO, "stage.ready", "name=%s", stage->name);
+        log_event(LOG_INFO, "stage.ready", "catalog=%lld", (long long)stage->catalog->version);
         systemd_ready("ready");
     }
     if (stage->spec->sweep != NULL && !stage->is_stopping)
@@ -393,7 +393,7 @@ static void stop_softly(struct stage *stage)
 {
     stage->is_stopping = true;
     stage->stopped_at_ms = clock_mono_ms();
-    log_event(LOG_INFO, "stage.stopping", "name=%s", stage->name);
+    log_event(LOG_INFO, "stage.stopping", "is_started=%d", stage->is_started);
     systemd_stopping();
     if (!stage->is_started) {
         loop_stop(stage->loop);
@@ -416,7 +416,7 @@ static void reload(struct stage *stage)
         log_set_level(params_text(stage->params, "log_level"));
         if (stage->is_started && stage->spec->on_params != NULL)
             stage->spec->on_params(stage);
-        log_event(LOG_INFO, "params.read", "name=%s", stage->name);
+        log_event(LOG_INFO, "params.read", "log_level=%s", params_text(stage->params, "log_level"));
     }
     systemd_ready(NULL);
 }
