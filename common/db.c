@@ -1,45 +1,17 @@
 #include "common/db.h"
 
+#include "common/db_job.h"
 #include "common/log.h"
 #include "common/must.h"
 
-#include <endian.h>
-#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    PARAMS_MOST = 24,
     CONNECT_MOST_MS = 5000,
     RETRY_FIRST_MS = 100,
     RETRY_MOST_MS = 1000,
-};
-static const int64_t PG_EPOCH_US = INT64_C(946684800000000); /* 2000-01-01 UTC */
-
-struct param {
-    size_t at; /* in the job's data */
-    int len;   /* -1: null */
-    int format;
-};
-
-struct statement {
-    const char *name; /* prepared, or NULL */
-    const char *sql;
-    struct param params[PARAMS_MOST];
-    int param_count;
-};
-
-struct db_job {
-    struct db_job *next;
-    struct statement statements[DB_JOB_STATEMENTS];
-    int count;
-    struct buf *data;
-    PGresult *results[DB_JOB_STATEMENTS];
-    int answered;
-    struct db_error error;
-    db_done_fn *fn;
-    void *ctx;
 };
 
 enum state { STATE_WAITING, STATE_CONNECTING, STATE_PREPARING, STATE_UP };
@@ -63,257 +35,6 @@ struct db {
 
 static void start_connecting(struct db *db);
 static void on_socket(void *ctx, unsigned events);
-
-/* Jobs: what is asked ------------------------------------------------------------------------------------------------ */
-
-struct db_job *db_job_new(void)
-{
-    struct db_job *job = must_zalloc(sizeof *job);
-
-    job->data = buf_new(1024);
-    return job;
-}
-
-void db_job_free(struct db_job **job)
-{
-    if (*job == NULL)
-        return;
-    for (int i = 0; i < (*job)->count; i++)
-        PQclear((*job)->results[i]);
-    buf_free(&(*job)->data);
-    free(*job);
-    *job = NULL;
-}
-
-static struct statement *add_statement(struct db_job *job)
-{
-    must(job->count < DB_JOB_STATEMENTS);
-    return &job->statements[job->count++];
-}
-
-void db_prepared(struct db_job *job, const char *name)
-{
-    add_statement(job)->name = name;
-}
-
-void db_sql(struct db_job *job, const char *sql)
-{
-    add_statement(job)->sql = sql;
-}
-
-static struct param *add_param(struct db_job *job, int format)
-{
-    struct statement *statement = &job->statements[job->count - 1];
-    struct param *param = &statement->params[statement->param_count++];
-
-    must(statement->param_count <= PARAMS_MOST);
-    param->at = job->data->len;
-    param->format = format;
-    param->len = 0;
-    return param;
-}
-
-static struct param *last_param(struct db_job *job)
-{
-    struct statement *statement = &job->statements[job->count - 1];
-
-    return &statement->params[statement->param_count - 1];
-}
-
-void db_add_null(struct db_job *job)
-{
-    add_param(job, 1)->len = -1;
-}
-
-void db_add_text(struct db_job *job, struct span text)
-{
-    /* The text form ends at a NUL; with one inside, the binary form makes PostgreSQL refuse it instead of cutting it. */
-    struct param *param = add_param(job, text.len > 0 && memchr(text.ptr, 0, text.len) != NULL);
-
-    param->len = text.ptr != NULL ? (int)text.len : -1;
-    buf_add_span(job->data, text);
-    buf_add(job->data, "", 1);
-}
-
-void db_add_bytes(struct db_job *job, struct span bytes)
-{
-    struct param *param = add_param(job, 1);
-
-    param->len = bytes.ptr != NULL ? (int)bytes.len : -1;
-    buf_add_span(job->data, bytes);
-}
-
-void db_add_uuid(struct db_job *job, const struct uuid *id)
-{
-    if (id == NULL)
-        db_add_null(job);
-    else
-        db_add_bytes(job, uuid_span(id));
-}
-
-void db_add_int(struct db_job *job, int64_t value)
-{
-    add_param(job, 1)->len = 8;
-    buf_add_u64(job->data, (uint64_t)value);
-}
-
-void db_add_bool(struct db_job *job, bool value)
-{
-    add_param(job, 1)->len = 1;
-    buf_add(job->data, value ? "\1" : "\0", 1);
-}
-
-/* The form of array_recv() in PostgreSQL: dimensions, has nulls, element type, then length and first index of each dimension. */
-void db_array(struct db_job *job, enum db_type type, size_t count)
-{
-    struct param *param = add_param(job, 1);
-
-    buf_add_u32(job->data, count > 0);
-    buf_add_u32(job->data, 1);
-    buf_add_u32(job->data, type);
-    if (count > 0) {
-        buf_add_u32(job->data, (uint32_t)count);
-        buf_add_u32(job->data, 1);
-    }
-    param->len = (int)(job->data->len - param->at);
-}
-
-static void item_done(struct db_job *job)
-{
-    struct param *param = last_param(job);
-
-    param->len = (int)(job->data->len - param->at);
-}
-
-/* What the array was declared with. */
-static uint32_t item_type(struct db_job *job)
-{
-    uint32_t type;
-
-    memcpy(&type, job->data->data + last_param(job)->at + 8, sizeof type);
-    return be32toh(type);
-}
-
-void db_item_null(struct db_job *job)
-{
-    buf_add_u32(job->data, UINT32_MAX);
-    item_done(job);
-}
-
-void db_item_text(struct db_job *job, struct span text)
-{
-    bool is_jsonb = item_type(job) == DB_JSONB;
-
-    if (text.ptr == NULL) {
-        db_item_null(job);
-        return;
-    }
-    buf_add_u32(job->data, (uint32_t)(text.len + is_jsonb));
-    if (is_jsonb)
-        buf_add(job->data, "\1", 1); /* version of jsonb_recv() */
-    buf_add_span(job->data, text);
-    item_done(job);
-}
-
-void db_item_uuid(struct db_job *job, const struct uuid *id)
-{
-    if (id == NULL) {
-        db_item_null(job);
-        return;
-    }
-    buf_add_u32(job->data, sizeof id->bytes);
-    buf_add(job->data, id->bytes, sizeof id->bytes);
-    item_done(job);
-}
-
-void db_item_int(struct db_job *job, int64_t value)
-{
-    if (item_type(job) == DB_INT4) {
-        buf_add_u32(job->data, 4);
-        buf_add_u32(job->data, (uint32_t)(int32_t)value);
-    } else {
-        buf_add_u32(job->data, 8);
-        buf_add_u64(job->data, (uint64_t)value);
-    }
-    item_done(job);
-}
-
-void db_item_bool(struct db_job *job, bool value)
-{
-    buf_add_u32(job->data, 1);
-    buf_add(job->data, value ? "\1" : "\0", 1);
-    item_done(job);
-}
-
-void db_item_time(struct db_job *job, int64_t at_us)
-{
-    buf_add_u32(job->data, 8);
-    buf_add_u64(job->data, (uint64_t)(at_us - PG_EPOCH_US));
-    item_done(job);
-}
-
-/* Results: what is answered ------------------------------------------------------------------------------------------ */
-
-static PGresult *result_of(const struct db_rows *rows)
-{
-    return (PGresult *)(uintptr_t)rows;
-}
-
-int db_count(const struct db_rows *rows)
-{
-    return PQntuples(result_of(rows));
-}
-
-int64_t db_affected(const struct db_rows *rows)
-{
-    return strtoll(PQcmdTuples(result_of(rows)), NULL, 10);
-}
-
-bool db_is_null(const struct db_rows *rows, int row, int column)
-{
-    return PQgetisnull(result_of(rows), row, column);
-}
-
-struct span db_text(const struct db_rows *rows, int row, int column)
-{
-    if (db_is_null(rows, row, column))
-        return (struct span){NULL, 0};
-    return (struct span){PQgetvalue(result_of(rows), row, column), (size_t)PQgetlength(result_of(rows), row, column)};
-}
-
-int64_t db_int(const struct db_rows *rows, int row, int column)
-{
-    const uint8_t *bytes = (const uint8_t *)PQgetvalue(result_of(rows), row, column);
-    int len = PQgetlength(result_of(rows), row, column);
-    int64_t value = 0;
-
-    if (len == 0)
-        return 0;
-    value = (int8_t)bytes[0];
-    for (int i = 1; i < len; i++)
-        value = (int64_t)((uint64_t)value << 8 | bytes[i]);
-    return value;
-}
-
-bool db_bool(const struct db_rows *rows, int row, int column)
-{
-    return db_int(rows, row, column) != 0;
-}
-
-struct uuid db_uuid(const struct db_rows *rows, int row, int column)
-{
-    struct span bytes = db_text(rows, row, column);
-    struct uuid id = {{0}};
-
-    if (bytes.len == sizeof id.bytes)
-        memcpy(id.bytes, bytes.ptr, sizeof id.bytes);
-    return id;
-}
-
-int64_t db_time_us(const struct db_rows *rows, int row, int column)
-{
-    return db_is_null(rows, row, column) ? 0 : db_int(rows, row, column) + PG_EPOCH_US;
-}
 
 /* Errors ------------------------------------------------------------------------------------------------------------- */
 
@@ -417,10 +138,10 @@ static void lose(struct db *db, const char *why)
     }
 }
 
-static int send_statement(struct db *db, struct db_job *job, const struct statement *statement)
+static int send_statement(struct db *db, struct db_job *job, const struct db_sent *statement)
 {
-    const char *values[PARAMS_MOST];
-    int lengths[PARAMS_MOST], formats[PARAMS_MOST];
+    const char *values[DB_PARAMS_MOST];
+    int lengths[DB_PARAMS_MOST], formats[DB_PARAMS_MOST];
 
     for (int i = 0; i < statement->param_count; i++) {
         values[i] = statement->params[i].len >= 0 ? job->data->data + statement->params[i].at : NULL;

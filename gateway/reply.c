@@ -171,7 +171,8 @@ static bool is_of_library(const h2o_req_t *req)
 {
     ssize_t at = req->res.status >= 400 ? h2o_find_header(&req->res.headers, H2O_TOKEN_CONTENT_TYPE, -1) : -1;
 
-    return at != -1 && req->res.headers.entries[at].value.len >= 10 && memcmp(req->res.headers.entries[at].value.base, "text/plain", 10) == 0;
+    return at != -1 && req->res.headers.entries[at].value.len >= 10 &&
+           memcmp(req->res.headers.entries[at].value.base, "text/plain", 10) == 0;
 }
 
 static void send_shaped(h2o_ostream_t *super, h2o_req_t *req, h2o_iovec_t *bufs, size_t count, h2o_send_state_t state)

@@ -14,6 +14,9 @@
 
 enum { SWEEP_MS = 250, HTTP2_CLOSE_MS = 10000, HTTP2_BODY_BYTES_MOST = 256 * 1024 };
 
+/* The library never frees it: kept, so that leaks that are ours stand out. */
+static h2o_multithread_queue_t *volatile kept_queue;
+
 struct our_handler {
     h2o_handler_t super;
     struct server *server;
@@ -173,12 +176,11 @@ struct server *server_open(struct gateway *gateway, const struct server_options 
 
 void server_close(struct server **server)
 {
-    static h2o_multithread_queue_t *volatile queue; /* the library never frees it: kept, so that leaks that are ours stand out */
     struct server *self = *server;
 
     if (self == NULL)
         return;
-    queue = self->context.queue;
+    kept_queue = self->context.queue;
     server_listen_stop(self);
     loop_timer_free(&self->sweep);
     for (struct conn *conn = self->conns; conn != NULL; conn = conn->behind)
@@ -189,6 +191,7 @@ void server_close(struct server **server)
     if (self->conns == NULL) {
         linger_free(&self->lingering);
         outer_loop_settle(self->loop);
+        h2o_timeout_unlink(&self->context.http2._graceful_shutdown_timeout); /* when we end before it */
         h2o_context_dispose(&self->context);
         h2o_config_dispose(&self->config);
         SSL_CTX_free(self->accept.ssl_ctx);

@@ -6,10 +6,11 @@
  */
 #include "common/clock.h"
 #include "common/must.h"
+#include "proto/reason.h"
 #include "proto/stage.h"
 #include "router/batch.h"
 #include "router/inbox.h"
-#include "router/store.h"
+#include "router/upkeep.h"
 
 #include <stdlib.h>
 
@@ -112,7 +113,7 @@ static void on_catalog(struct stage *stage, const struct catalog *old)
 static void on_cleaned(void *ctx, struct db_rows *const *rows, const struct db_error *error)
 {
     struct router *self = stage_self(ctx);
-    bool is_clean = store_is_clean(rows, error);
+    bool is_clean = upkeep_is_clean(rows, error);
 
     if (self == NULL)
         return; /* the end: the control connection is closed after stop() */
@@ -126,11 +127,11 @@ static void sweep(struct stage *stage)
     struct router *self = stage_self(stage);
 
     if (self->seconds % PARTITIONS_EVERY_S == 0)
-        store_make_partitions(stage_db(stage));
+        upkeep_partitions(stage_db(stage));
     if (!self->is_cleaning && self->seconds >= self->clean_at) {
         self->is_cleaning = true;
         self->clean_at = self->seconds + CLEAN_EVERY_S;
-        store_clean_keys(stage_db(stage), on_cleaned, stage);
+        upkeep_keys(stage_db(stage), on_cleaned, stage);
     }
     self->seconds++;
     batch_kick(self->batch);

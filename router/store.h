@@ -9,35 +9,16 @@
 
 #include "common/db.h"
 #include "router/decide.h"
+#include "router/wanted.h"
 
 /* For db_open(): the session's settings, and the statements that are prepared. */
 extern const char store_settings[];
 extern const struct db_statement store_statements[];
 
-/* What a batch needs to know. Lists live in the batch's arena. */
-struct wanted {
-    int64_t *counter_ids; /* sorted, each once */
-    size_t *counter_zones; /* of each, an index of the catalog's zones */
-    size_t counter_count;
-    struct uuid *duplicate_keys;
-    size_t duplicate_key_count;
-    struct uuid *idempotency_keys;
-    size_t idempotency_key_count;
-    struct uuid *lead_ids; /* that may be recorded already, sorted */
-    size_t lead_id_count;
-};
-
-/*
- * Collects what the plans ask for.
- *
- * reads_all_ids  also ids that were not sent before: after a surprise
- */
-void wanted_collect(struct arena *arena, const struct plan *plans, size_t count, bool reads_all_ids, struct wanted *wanted);
-
 /* Begins the transaction, locks and reads. done gets rows for store_facts(). */
 void store_read(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx);
 
-enum { NO_VERSION = -1, CLEANED_AT_ONCE = 2000 };
+enum { NO_VERSION = -1 };
 
 /*
  * Makes facts of the rows, in the arena; maps are freed by facts_close(). Returns the catalog's version in the database;
@@ -52,12 +33,5 @@ bool store_write(struct db *db, struct arena *arena, const struct decision *deci
 
 /* Ends the transaction without a trace. */
 void store_rollback(struct db *db);
-
-/* Upkeep, now and then, on another connection: partitions of the coming months; a small batch of keys whose time is over. */
-void store_make_partitions(struct db *db);
-void store_clean_keys(struct db *db, db_done_fn *done, void *ctx);
-
-/* In the done of store_clean_keys(): is nothing left that could be cleaned now? */
-bool store_is_clean(struct db_rows *const *rows, const struct db_error *error);
 
 #endif

@@ -214,6 +214,13 @@ class Gateway:
         """TERM. Returns the exit status."""
         return testing.end(self.process, signal.SIGTERM, seconds)
 
+    def stop_at_once(self):
+        """TERM, and again as soon as the first was heard."""
+        before = self.log().count("event=stage.stopping")
+        self.process.terminate()
+        eventually(lambda: self.log().count("event=stage.stopping") > before or not self.is_alive())
+        assert self.stop() == 0, self.log()
+
     def client(self, **options):
         return Client(self.port, **options)
 
@@ -263,7 +270,8 @@ class Rig:
 
     def close(self):
         for gateway in self.gateways:
-            gateway.stop()
+            if gateway.is_alive():
+                gateway.stop_at_once()
         for validator in self.validators:
             validator.die()
         if self.shared is not None:
