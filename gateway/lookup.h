@@ -17,7 +17,7 @@ struct lookups;
 enum { LOOKUPS_MOST = 64, LOOKUP_ROWS_MOST = 100, LOOKUP_DEADLINE_MS = 5000 };
 
 struct lookups *lookups_new(struct gateway *gateway);
-void lookups_free(struct lookups **all);
+void lookups_free(struct lookups **all); /* who still waits is told 503 */
 
 /* Answers the request, now or when the database has. */
 void lookup_handle(struct lookups *all, struct request *request, const struct supplier *supplier);

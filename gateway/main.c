@@ -47,9 +47,9 @@ static void stop(struct stage *stage)
 {
     struct gateway *self = stage_self(stage);
 
-    server_close(&self->server);
     lookups_free(&self->lookups);
     open_free(&self->open);
+    server_close(&self->server);
     ratefile_close(&self->rates);
     free(self);
 }

@@ -318,7 +318,7 @@ void open_free(struct open_requests **all)
     if (*all == NULL)
         return;
     while ((*all)->deadlines.behind != &(*all)->deadlines)
-        close_open(*all, (*all)->deadlines.behind->self);
+        reply_reason(close_open(*all, (*all)->deadlines.behind->self), REASON_UNAVAILABLE, NULL);
     loop_timer_free(&(*all)->timer);
     map_free(&(*all)->by_id);
     buf_free(&(*all)->scratch);

@@ -26,7 +26,7 @@ enum {
 
 /* No open requests yet. bytes_most: of all together; further ones are answered 503 at once. */
 struct open_requests *open_new(struct gateway *gateway, int64_t deadline_ms, size_t bytes_most);
-void open_free(struct open_requests **all);
+void open_free(struct open_requests **all); /* who still waits is told 503 */
 void open_set_deadline(struct open_requests *all, int64_t deadline_ms);
 
 /* Is there room for a request with a body of that size? */

@@ -1095,6 +1095,26 @@ def test_term_answers_what_is_open_and_closes_the_connection(rig):
     assert one.rig.database.query("SELECT count(*) FROM stage_instance WHERE name = 'gateway-1'") == [(0,)]
 
 
+def test_a_second_term_ends_it_at_once_and_says_so_to_who_waits(rig):
+    one = rig.validator(answer=silent)
+    gateway = rig.gateway()
+    id = store_lead(rig.database)
+    connection = rig.database.connect()
+    connection.autocommit = False
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE lead IN ACCESS EXCLUSIVE MODE")
+        waiting = [in_background(gateway.client().ingest, lead()) for _ in range(5)]
+        waiting.append(in_background(gateway.client().get, f"/api/v1/leads/{id}"))
+        one.wait(5)
+        time.sleep(0.2)
+        started = time.monotonic()
+        gateway.stop_at_once()
+        assert time.monotonic() - started < 1.5
+    connection.close()
+    for future in waiting:
+        check_problem(future.result(5), 503, "unavailable")
+
+
 def test_gateways_that_share_a_socket_stop_without_a_failed_request(rig):
     rig.validator()
     fd = rig.share_socket()
