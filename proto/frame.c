@@ -81,58 +81,6 @@ static bool is_absent_INT(const int64_t *value) { return *value == 0; }
 static bool is_absent_BOOL(const bool *value) { return !*value; }
 static bool is_absent_ERRORS(const struct field_errors *errors) { return errors->count == 0; }
 
-#define ABSENT_REQUIRED(type, name) false
-#define ABSENT_OPTIONAL(type, name) is_absent_##type(&item->name)
-
-/* An item without its absent optional values. */
-#define PUT_ITEM                                                                                                       \
-    msgpack_packer packer;                                                                                             \
-    size_t present = 0;                                                                                                \
-    msgpack_packer_init(&packer, out, write_bytes);
-
-#define COUNT_FIELD(need, type, name) present += !ABSENT_##need(type, name);
-#define PUT_FIELD(key, need, type, name)                                                                               \
-    if (!ABSENT_##need(type, name)) {                                                                                  \
-        msgpack_pack_int(&packer, key);                                                                                \
-        put_##type(&packer, &item->name);                                                                              \
-    }
-
-void frame_put_lead(struct buf *out, const struct lead *item)
-{
-    PUT_ITEM
-#define FIELD(key, type, name, need, meaning) COUNT_FIELD(need, type, name)
-#include "proto/lead.def"
-#undef FIELD
-    msgpack_pack_map(&packer, present);
-#define FIELD(key, type, name, need, meaning) PUT_FIELD(key, need, type, name)
-#include "proto/lead.def"
-#undef FIELD
-}
-
-void frame_put_answer(struct buf *out, const struct answer *item)
-{
-    PUT_ITEM
-#define FIELD(key, type, name, need, meaning) COUNT_FIELD(need, type, name)
-#include "proto/answer.def"
-#undef FIELD
-    msgpack_pack_map(&packer, present);
-#define FIELD(key, type, name, need, meaning) PUT_FIELD(key, need, type, name)
-#include "proto/answer.def"
-#undef FIELD
-}
-
-void frame_put_delivery(struct buf *out, const struct delivery *item)
-{
-    PUT_ITEM
-#define FIELD(key, type, name, need, meaning) COUNT_FIELD(need, type, name)
-#include "proto/delivery.def"
-#undef FIELD
-    msgpack_pack_map(&packer, present);
-#define FIELD(key, type, name, need, meaning) PUT_FIELD(key, need, type, name)
-#include "proto/delivery.def"
-#undef FIELD
-}
-
 void frame_head(struct buf *out, enum frame_kind kind, struct span sender, int64_t sent_at_ms, size_t count)
 {
     msgpack_packer packer;
@@ -326,75 +274,16 @@ static const msgpack_object *next_map(struct frame *frame, struct error *err)
     return NULL;
 }
 
-#define NEED_REQUIRED true
-#define NEED_OPTIONAL false
+/* The items ---------------------------------------------------------------------------------------------------------- */
 
-/* Reads one value by its key; marks it as seen. */
-#define GET_FIELD(key, type, name)                                                                                     \
-    case key:                                                                                                          \
-        if (get_##type(arena, value, &item->name) != 0)                                                                \
-            return error_set(err, "item with a wrong " #name);                                                         \
-        seen |= UINT64_C(1) << key;                                                                                    \
-        break;
+#define ITEM lead
+#define ITEM_DEF "proto/lead.def"
+#include "proto/frame_item.inc"
 
-#define CHECK_FIELD(key, name, need)                                                                                   \
-    if (NEED_##need && (seen >> key & 1) == 0)                                                                         \
-        return error_set(err, "item without " #name);
+#define ITEM answer
+#define ITEM_DEF "proto/answer.def"
+#include "proto/frame_item.inc"
 
-#define GET_ITEM_BEGIN                                                                                                 \
-    const msgpack_object *map = next_map(frame, err);                                                                  \
-    uint64_t seen = 0;                                                                                                 \
-    memset(item, 0, sizeof *item);                                                                                     \
-    if (map == NULL)                                                                                                   \
-        return -1;                                                                                                     \
-    for (uint32_t i = 0; i < map->via.map.size; i++) {                                                                 \
-        const msgpack_object *value = &map->via.map.ptr[i].val;                                                        \
-        int64_t key;                                                                                                   \
-        if (get_INT(arena, &map->via.map.ptr[i].key, &key) != 0)                                                       \
-            return error_set(err, "item with a key that is no number");                                                \
-        switch (key) {
-
-#define GET_ITEM_END                                                                                                   \
-        default: /* of a newer version */                                                                              \
-            break;                                                                                                     \
-        }                                                                                                              \
-    }
-
-int frame_next_lead(struct frame *frame, struct arena *arena, struct lead *item, struct error *err)
-{
-    GET_ITEM_BEGIN
-#define FIELD(key, type, name, need, meaning) GET_FIELD(key, type, name)
-#include "proto/lead.def"
-#undef FIELD
-    GET_ITEM_END
-#define FIELD(key, type, name, need, meaning) CHECK_FIELD(key, name, need)
-#include "proto/lead.def"
-#undef FIELD
-    return 0;
-}
-
-int frame_next_answer(struct frame *frame, struct arena *arena, struct answer *item, struct error *err)
-{
-    GET_ITEM_BEGIN
-#define FIELD(key, type, name, need, meaning) GET_FIELD(key, type, name)
-#include "proto/answer.def"
-#undef FIELD
-    GET_ITEM_END
-#define FIELD(key, type, name, need, meaning) CHECK_FIELD(key, name, need)
-#include "proto/answer.def"
-#undef FIELD
-    return 0;
-}
-
-int frame_next_delivery(struct frame *frame, struct arena *arena, struct delivery *item, struct error *err)
-{
-    GET_ITEM_BEGIN
-#define FIELD(key, type, name, need, meaning) GET_FIELD(key, type, name)
-#include "proto/delivery.def"
-#undef FIELD
-    GET_ITEM_END
-#define FIELD(key, type, name, need, meaning) CHECK_FIELD(key, name, need)
-#include "proto/delivery.def"
-#undef FIELD
-    return 0;
-}
+#define ITEM delivery
+#define ITEM_DEF "proto/delivery.def"
+#include "proto/frame_item.inc"

@@ -80,7 +80,7 @@ bool inbox_add(struct inbox *inbox, const struct lead *lead, struct hold *hold, 
 
 struct entry *inbox_take(struct inbox *inbox, size_t most, size_t most_bytes)
 {
-    struct entry *list = inbox->first, **end = &inbox->first;
+    struct entry *list = inbox->first, **end = &list;
     size_t bytes = 0;
 
     for (size_t taken = 0; *end != NULL && taken < most; taken++) {

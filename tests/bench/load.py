@@ -1,0 +1,128 @@
+"""load - the configurations that are measured, and who sends the leads, takes the deliveries and looks at the rows."""
+import os
+import re
+import subprocess
+import time
+
+import leadline_testing as testing
+from figures import say
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CONNECTIONS = 256
+STATES = ["TX", "CA", "FL", "NY", "OH"]
+ZIPS = ["752", "900", "331", "100", "441"]
+LARGE = [{"window": window, "leads": 1_000_000_000} for window in ("hour", "day", "month")]
+RULES = {"fields": [{"name": "age", "type": "number"}],
+         "duplicates": [{"fields": ["phone"], "window_days": 30}, {"fields": ["email"], "window_days": 30}]}
+
+
+# Configurations -------------------------------------------------------------------------------------------------------
+
+def _contracts(count, buyer_count, shift=0):
+    """The first five take a state each, the others the same states again, later."""
+    return [testing.contract(f"buyer_{(i + shift) % buyer_count}", price=f"{20 + i}.00", id=f"contract_{i}", priority=i + 1,
+                             states=[STATES[i % 5]], zips=[ZIPS[i % 5]], caps=LARGE) for i in range(count)]
+
+
+def _document(url, campaigns, buyer_count):
+    buyers = [{"id": f"buyer_{i}", "name": f"Buyer {i}", "caps": LARGE} for i in range(buyer_count)]
+    for buyer in buyers if url else []:
+        buyer["delivery"] = {"url": url}
+    return testing.document(buyers=buyers, campaigns=campaigns)
+
+
+def configuration(url):
+    """One campaign of five contracts with every rule on. Without a url the deliveries are recorded and wait."""
+    return _document(url, [testing.campaign(sources=[testing.source(caps=LARGE)], contracts=_contracts(5, 5), **RULES)], 5)
+
+
+def many_campaigns(count, contract_count, buyer_count):
+    """campaign_1 … campaign_N, each with so many contracts; the deliveries wait."""
+    return _document(None, [testing.campaign(id=f"campaign_{n + 1}", sources=[testing.source(caps=LARGE)],
+                                             contracts=_contracts(contract_count, buyer_count, n * contract_count), **RULES)
+                            for n in range(count)], buyer_count)
+
+
+# Programs -------------------------------------------------------------------------------------------------------------
+
+def bench_program(name):
+    return os.path.join(os.environ["LEADLINE_BENCH_BIN"], name)
+
+
+def run(*args):
+    """What it printed; a program that fails ends the bench."""
+    done = subprocess.run([str(arg) for arg in args], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{os.path.basename(str(args[0]))} failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+class Sink:
+    """leadline-buyer: the endpoint that takes all deliveries, or with --constant the yardstick B3."""
+
+    def __init__(self, *args):
+        self.process = testing.spawn([testing.program("leadline-buyer"), "--port", "0", *args], stdout=subprocess.PIPE)
+        self.port = int(re.search(rb":(\d+)", self.process.stdout.readline()).group(1))
+        self.url = f"http://127.0.0.1:{self.port}/leads"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        testing.end(self.process)
+        self.process.stdout.close()
+
+
+class Numbers:
+    """Each load has leads of its own, see RUN in leads.lua."""
+    last = -1
+
+    @classmethod
+    def next(cls):
+        cls.last += 1
+        return cls.last
+
+
+def _milliseconds(output, percent):
+    value, unit = re.search(rf"\s{percent}%\s+([0-9.]+)(us|ms|s)\s", output).groups()
+    return float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+
+def wrk(url, seconds, campaigns=1):
+    """As many leads as are answered. Returns how many that were, how many a second, and how many answers were wrong or missing."""
+    output = run("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "--latency", "-s", os.path.join(HERE, "leads.lua"),
+                 url, "--", Numbers.next(), campaigns)
+    count, = re.findall(r"(\d+) requests in", output)
+    rate, = re.findall(r"Requests/sec:\s+([0-9.]+)", output)
+    wrong = sum(int(text) for text in re.findall(r"Non-2xx or 3xx responses: (\d+)", output))
+    wrong += sum(int(text) for line in re.findall(r"Socket errors: (.*)", output) for text in re.findall(r"\d+", line))
+    say(f"under this load p50 {_milliseconds(output, 50):.1f} ms, p99 {_milliseconds(output, 99):.1f} ms")
+    return int(count), float(rate), wrong
+
+
+# Rows -----------------------------------------------------------------------------------------------------------------
+
+def lead_counts(dev):
+    """Leads sold and answered 201, and all leads."""
+    return dev.query("SELECT count(*) FILTER (WHERE status = 'ACCEPTED' AND answer_status = 201), count(*) FROM lead")[0]
+
+
+def new_leads(dev, before):
+    """The same since then, once nothing is on its way any more."""
+    def settled():
+        counts = lead_counts(dev)
+        time.sleep(0.3)
+        return counts == lead_counts(dev) and counts
+    sold, all_leads = testing.eventually(settled, 30)
+    return sold - before[0], all_leads - before[1]
+
+
+def checkpoint(dev):
+    """So that every measurement begins alike."""
+    testing.query(dev.dsn, "CHECKPOINT")
+
+
+def drain(dev, seconds=600):
+    """Waits until no delivery is open."""
+    testing.eventually(lambda: not dev.query_one("SELECT EXISTS (SELECT FROM delivery WHERE state = 'OPEN')"), seconds, 0.1,
+                       "all deliveries recorded")
