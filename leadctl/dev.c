@@ -155,7 +155,8 @@ static int start_postgres(struct dev *dev, struct error *err)
 static int configure(struct dev *dev, struct error *err)
 {
     dev->db = db_wait_open(dev->dsn, err);
-    if (dev->db == NULL || run_tool(dev, "migrate", NULL, err) != 0)
+    if (dev->db == NULL || run_tool(dev, "migrate", NULL, err) != 0 ||
+        db_wait_do(dev->db, "UPDATE installation SET is_development = true", DB_NO_PARAMS, err) < 0)
         return -1;
     if (dev->options->config != NULL)
         return run_tool(dev, "apply", dev->options->config, err);

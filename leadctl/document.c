@@ -75,7 +75,6 @@ struct json *document_read(struct span text, struct complaints *list)
     }
     schema_check(document_schema(), document, list);
     check.document = document;
-    check.allows_private = json_get_bool(document, "allow_private_endpoints", false);
     check.suppliers = map_new();
     check.buyers = map_new();
     check.key_hashes = map_new();

@@ -14,7 +14,6 @@
 /* One document under check. Ids are borrowed from it. */
 struct check {
     const struct json *document;
-    bool allows_private;
     struct map *suppliers; /* ids that are there */
     struct map *buyers;
     struct map *key_hashes; /* of all suppliers */

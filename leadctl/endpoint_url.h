@@ -6,14 +6,12 @@
 
 #include "common/span.h"
 
-#include <stdbool.h>
-
 /*
  * What is wrong with it, a phrase, static; NULL when nothing is.
  *
- * An address instead of a name must be a public one, unless private ones are allowed. What a name resolves to,
- * the dispatcher checks when it connects.
+ * Whether its address may be called is not asked here: the dispatcher decides that when it connects, whatever form the
+ * address has and whatever a name resolves to.
  */
-const char *endpoint_url_fault(struct span url, bool allows_private);
+const char *endpoint_url_fault(struct span url);
 
 #endif

@@ -418,7 +418,7 @@ static int read_all(struct load *load, struct db_rows *const *rows)
     if (doc == NULL)
         return -1;
     catalog->version = db_int(rows[load->at.installation], 0, 0);
-    catalog->allows_private_endpoints = json_get_bool(doc, "allow_private_endpoints", false);
+    catalog->allows_private_endpoints = json_get_bool(doc, "allow_private_endpoints", db_bool(rows[load->at.installation], 0, 2));
     json_free(&doc);
     if (load->at.secret >= 0) {
         struct span secret = db_text(rows[load->at.secret], 0, 0);
@@ -487,7 +487,7 @@ void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx)
     load->fn = fn;
     load->ctx = ctx;
     db_sql(job, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    load->at.installation = ask(job, &next, true, "SELECT catalog_version, doc::text FROM installation");
+    load->at.installation = ask(job, &next, true, "SELECT catalog_version, doc::text, is_development FROM installation");
     load->at.secret = ask(job, &next, parts & CATALOG_SECRET, "SELECT secret FROM installation_secret");
     load->at.counters = ask(job, &next, parts & CATALOG_SELLING,
                             "SELECT id, kind::text, campaign_id, owner_id, time_zone FROM counter WHERE is_live ORDER BY id");

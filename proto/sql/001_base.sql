@@ -12,6 +12,7 @@ CREATE TABLE installation (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     catalog_version bigint NOT NULL DEFAULT 0,
     time_zone text NOT NULL DEFAULT 'UTC',
+    is_development boolean NOT NULL DEFAULT false, -- set by `leadctl dev`: private endpoints are allowed unless the document says no
     doc jsonb NOT NULL DEFAULT '{}'
 );
 INSERT INTO installation DEFAULT VALUES;

@@ -1,4 +1,5 @@
 """big - millions of sold leads made by SQL: 20 days old, delivered, their duplicate keys still in force."""
+import leadline_testing as testing
 from figures import say
 
 CHUNK = 250_000
@@ -33,10 +34,13 @@ _INSERTS = (
 
 def store(dev, millions):
     """Stores so many million leads, and settles the tables."""
-    with dev.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit = off")
+    connection = dev.connect()
+    try:
+        testing.query(connection, "SET synchronous_commit = off")
         for first in range(0, millions * 1_000_000, CHUNK):
             for insert in _INSERTS:
-                cursor.execute(insert + _LEADS, (first, first + CHUNK - 1))
+                testing.query(connection, insert + _LEADS, first, first + CHUNK - 1)
             say(f"{(first + CHUNK) / 1e6:.2f} million leads stored")
-        cursor.execute("VACUUM ANALYZE")
+        testing.query(connection, "VACUUM ANALYZE")
+    finally:
+        connection.close()

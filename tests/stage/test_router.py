@@ -70,6 +70,7 @@ class Rig:
             router.start(False)
         for router in new if wait else []:
             router.wait_ready()
+            eventually(lambda: router.log().count("event=neighbour.up") >= 1 + len(self.dispatchers), 10, 0.02, message=router.log)
         return new[0] if count == 1 else new
 
     # Leads
@@ -125,11 +126,6 @@ class Rig:
     def statuses(self):
         """How many leads have which status."""
         return dict(self.query("SELECT status::text, count(*) FROM lead GROUP BY 1"))
-
-    def backends(self, router):
-        """Of the router's batches: those that have prepared statements of the store are told by their settings."""
-        return [pid for pid, in self.query("SELECT pid FROM pg_stat_activity WHERE application_name = %s AND query NOT LIKE '%%stage_instance%%'"
-                                            " AND (wait_event_type = 'Lock' OR state LIKE 'idle in transaction%%')", router.name)]
 
     def wait_blocked(self, router, seconds=5):
         """Until a batch of this router waits for a lock. Returns its backend."""
@@ -236,8 +232,6 @@ def test_a_lead_is_sold_and_recorded_whole(rig):
                                     {"contract_id": "buyer_def", "decision": "sold", "detail": "20.00"}])]
     assert rig.query("SELECT lead_id::text, supplier_id, at, expires_at FROM duplicate_key") == [
         (str(id), SUPPLIER, sold_at, sold_at + datetime.timedelta(days=30))] * 2
-    assert rig.query("SELECT key::text, body_sha256, lead_id::text, expires_at - now() > interval '24 hours' FROM idempotency_key") == [
-        (str(key), hashlib.sha256(b"the body").digest(), str(id), True)] or True
     found = rig.query("SELECT key::text, body_sha256, lead_id::text, expires_at - now() > interval '24 hours' FROM idempotency_key")[0]
     assert (found[0], bytes(found[1]), found[2], found[3]) == (str(key), hashlib.sha256(b"the body").digest(), str(id), True)
     assert rig.query("""SELECT kind::text, campaign_id, owner_id, hour_leads, day_leads, week_leads, month_leads, total_leads, hour_cents, day_cents,
@@ -265,7 +259,6 @@ def test_the_source_says_what_is_answered(rig, answer, status, body):
     item = rig.item()
     got = rig.ask(rig.start(), item)
     assert (got.status, got.body) == (status, body.replace("ID", str(uuid.UUID(bytes=item[1]))))
-    item = rig.item(person(state="CA"), reason="")
     rig.check()
 
 
@@ -1023,11 +1016,10 @@ def test_rubbish_is_counted_logged_and_dropped(rig):
         eventually(lambda: router.metric("leadline_frames_refused_total") == count, 5, 0.005, message=what)
     rig.neighbours.push(router, None, parts=[frame(LEADS, rig.items(1)), b"more", b"and more"])
     eventually(lambda: router.metric("leadline_frames_refused_total") == count + 1, 5, 0.005, message="several parts")
-    refused = re.findall(r'event=frame.refused .*kind=(\S+) sender=(\S+) bytes=(\d+) why=(".*?")', router.log())
-    assert 10 <= len(refused) and ("leads", '"test-1"') in {entry[:2] for entry in refused} or refused
+    lines = [line for line in router.log().splitlines() if "event=frame.refused" in line]
+    assert len(lines) >= 10 and all(re.search(r" kind=\w+ sender=\S+ bytes=\d+ why=\".+\"", line) for line in lines), lines
     assert rig.statuses() == {}
     assert [answer.status for answer in rig.ask_all(router, rig.items(5))] == [201] * 5
-    assert router.process.poll() is None
 
 
 def test_frames_of_the_neighbouring_versions_are_understood(rig):
@@ -1073,7 +1065,6 @@ def test_each_buyer_has_one_dispatcher(make_rig):
     rig.apply(document(buyers=[buyer(id) for id in buyers],
                        campaigns=[campaign(f"campaign_{id}", contracts=[contract(id)]) for id in buyers]))
     router = rig.start()
-    eventually(lambda: router.log().count("event=neighbour.up") >= 4, 5)
     rig.ask_all(router, [rig.item(campaign=f"campaign_{id}") for id in buyers for _ in range(5)])
     leased = collections.defaultdict(set)
     for id, buyer_id, lease_by in rig.query("SELECT id::text, buyer_id, lease_by FROM delivery"):
@@ -1093,9 +1084,7 @@ def test_each_buyer_has_one_dispatcher(make_rig):
 def test_without_a_dispatcher_a_delivery_is_due_at_once(make_rig):
     rig = make_rig(dispatchers=0)
     rig.apply(two_buyers())
-    router = rig.start(wait=False)
-    eventually(lambda: "event=neighbour.up" in router.log(), 10)
-    assert router.get("/readyz") == (503, "no dispatcher\n") or "no dispatcher" in router.get("/readyz")[1]
+    router = rig.start()
     assert rig.ask(router, rig.item()).status == 201
     assert rig.query("SELECT d.lease_by, d.due_at = s.sold_at FROM delivery d JOIN sale s ON s.lead_id = d.lead_id") == [(None, True)]
 
