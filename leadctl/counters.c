@@ -62,8 +62,13 @@ static const char FILL[] =
     "  month_start = excluded.month_start, month_leads = excluded.month_leads, month_cents = excluded.month_cents,"
     "  total_leads = excluded.total_leads, total_cents = excluded.total_cents";
 
+/* Nothing is known of how many rows the temporary table joins; a nested loop over all sales would hold the fence for minutes. */
+static const char PLAN[] = "SET LOCAL enable_nestloop = off";
+
 int counters_settle(struct db_wait *db, struct error *err)
 {
+    if (db_wait_do(db, PLAN, DB_NO_PARAMS, err) < 0)
+        return -1;
     if (db_wait_do(db, LOCK, DB_NO_PARAMS, err) < 0 || db_wait_do(db, REST, DB_NO_PARAMS, err) < 0)
         return -1;
     return db_wait_do(db, FILL, DB_NO_PARAMS, err) < 0 ? -1 : 0;

@@ -165,6 +165,15 @@ class Stage:
     def wait_ready(self, seconds=20):
         eventually(self.is_ready, seconds, 0.02, message=self.log)
 
+    def wait_for(self, connections, neighbours, seconds=20):
+        """Until it has so many connections to PostgreSQL and to neighbours: it can work, though it is not called ready yet."""
+        def is_there():
+            assert self.process.poll() is None, self.log()
+            log = self.log()
+            return "event=stage.started" in log and log.count("event=database.up") >= connections and \
+                log.count("event=neighbour.up") >= neighbours
+        eventually(is_there, seconds, 0.01, message=self.log)
+
     def get(self, path):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:

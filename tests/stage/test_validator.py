@@ -45,8 +45,7 @@ class Rig:
         self.validator = Stage(self.neighbours, "validator")
         self.validator.start(False)
         if wait:
-            self.validator.wait_ready()
-            eventually(lambda: self.validator.log().count("event=neighbour.up") >= 1 + len(self.routers), 10, 0.01)
+            self.validator.wait_for(connections=1, neighbours=1 + len(self.routers))
         return self.validator
 
     def item(self, fields=None, left_ms=10000, supplier=SUPPLIER, gateway="gateway-1", **more):
@@ -240,6 +239,7 @@ def test_leads_that_want_a_newer_catalog_wait_for_it(rig):
     assert not any(rig.routers[0].of(id) for id in ids)
     good = rig.send([rig.item()])[0]
     rig.passed([good])  # others do not wait
+    time.sleep(0.06)  # the short one's time is up
     query(blocker, "ROLLBACK")
     got = rig.passed(ids)
     assert {item["judged_version"] for item in got} == {rig.version + 1}

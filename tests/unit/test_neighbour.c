@@ -2,6 +2,7 @@
 #include "proto/neighbour.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/queue.h"
 
 #include <setjmp.h>
@@ -177,6 +178,7 @@ static struct neighbour_row row_of(const struct reader *reader, int number, bool
 static int setup(void **state)
 {
     (void)state;
+    log_set_level("error");
     loop = loop_new();
     strcpy(folder, "/tmp/leadline-unit-XXXXXX");
     assert_non_null(mkdtemp(folder));
