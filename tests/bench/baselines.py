@@ -33,7 +33,6 @@ def one_by_one(database, seconds):
     for i in range(5):
         told[f"contract_{i}"], told[f"buyer_{i}"] = counters[f"contract_contract_{i}"], counters[f"buyer_buyer_{i}"]
     programs = os.environ.get("LEADLINE_PG_BIN") or "/usr/lib/postgresql/15/bin"
-    load.checkpoint(database.dev)
     output = load.run(os.path.join(programs, "pgbench"), "-n", "-M", "prepared", "-c", CLIENTS, "-j", 2, "-T", seconds,
                       "-f", os.path.join(load.HERE, "one_by_one.sql"), "-h", where["host"], "-U", where["user"],
                       *(f"-D{name}={value}" for name, value in told.items()), database.name)
@@ -44,7 +43,6 @@ def one_by_one(database, seconds):
 
 def batches(database, seconds):
     """B2: the same rows in batches over one connection. Leads a second."""
-    load.checkpoint(database.dev)
     return float(load.run(load.bench_program("batches"), database.dsn, seconds, BATCH))
 
 

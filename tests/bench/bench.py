@@ -50,7 +50,6 @@ def most_leads(dev, name, campaigns=1, others=None):
     Leads as fast as they are answered; each 201 must be a row and each row a 201, but for those on their way when wrk ended.
     Returns how many were sold, and when these are the most so far, the processors' µs for one, by process.
     """
-    load.checkpoint(dev)
     before, cpu = load.lead_counts(dev), machine.Cpu(dev, others)
     answers, rate, wrong = load.wrk(f"http://127.0.0.1:{dev.port}/api/v1/ingest", SECONDS, campaigns)
     used = cpu.seconds()
@@ -97,7 +96,6 @@ def measure_delivered(dev, sink):
 
 
 def measure_latency(dev):
-    load.checkpoint(dev)
     answer = json.loads(load.run(load.bench_program("schedule"), dev.port, RATE, SECONDS, load.Numbers.next()))
     if answer["created"] != RATE * SECONDS:
         figures.fault(f"latency: {answer['other']} wrong answers, {answer['unanswered']} missing")
@@ -138,7 +136,8 @@ def measure_campaigns(dev):
     begin = time.monotonic()
     dev.apply(load.many_campaigns(CAMPAIGNS, CONTRACTS_EACH, MANY_BUYERS))
     figures.add("many campaigns: seconds to apply", time.monotonic() - begin, least=True)
-    most_leads(dev, "many campaigns: leads", CAMPAIGNS)
+    for _ in range(RUNS):
+        most_leads(dev, "many campaigns: leads", CAMPAIGNS)
     return machine.memory(dev)
 
 
@@ -203,10 +202,11 @@ def main():
         used = machine.memory(dev)
         if BIG:
             measure_big(dev)
-        if wants("campaigns"):
-            many = measure_campaigns(dev)
         fsyncs.append(machine.fsync_ms(folder))
         print_machine(dev, before, fsyncs)
+    if wants("campaigns"):
+        with testing.Dev(load.configuration(None), dir=os.path.join(folder, "many"), **COUNTS) as dev:
+            many = measure_campaigns(dev)
     print_figures()
     print_costs(held, "deliveries held")
     print_costs(delivering, "while delivering")

@@ -117,11 +117,6 @@ def new_leads(dev, before):
     return sold - before[0], all_leads - before[1]
 
 
-def checkpoint(dev):
-    """So that every measurement begins alike."""
-    testing.query(dev.dsn, "CHECKPOINT")
-
-
 def drain(dev, seconds=600):
     """Waits until no delivery is open."""
     testing.eventually(lambda: not dev.query_one("SELECT EXISTS (SELECT FROM delivery WHERE state = 'OPEN')"), seconds, 0.1,
