@@ -53,10 +53,19 @@ void digest_sha256(struct span bytes, uint8_t out[DIGEST_BYTES])
 
 void digest_hmac(struct span key, struct span bytes, uint8_t out[DIGEST_BYTES])
 {
+    static char last[128]; /* most keys are used again and again: setting one up costs as much as a short text */
+    static size_t last_len = SIZE_MAX;
     EVP_MAC_CTX *ctx = hmac_ctx();
     size_t len = 0;
 
-    must(EVP_MAC_init(ctx, (const uint8_t *)(key.len > 0 ? key.ptr : ""), key.len, NULL) == 1);
+    if (key.len == last_len && memcmp(key.ptr, last, last_len) == 0) {
+        must(EVP_MAC_init(ctx, NULL, 0, NULL) == 1);
+    } else {
+        must(EVP_MAC_init(ctx, (const uint8_t *)(key.len > 0 ? key.ptr : ""), key.len, NULL) == 1);
+        last_len = key.len > 0 && key.len <= sizeof last ? key.len : SIZE_MAX;
+        if (last_len != SIZE_MAX)
+            memcpy(last, key.ptr, key.len);
+    }
     must(EVP_MAC_update(ctx, (const uint8_t *)bytes.ptr, bytes.len) == 1);
     must(EVP_MAC_final(ctx, out, &len, DIGEST_BYTES) == 1 && len == DIGEST_BYTES);
 }

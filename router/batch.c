@@ -257,7 +257,7 @@ static void make_deliveries(struct batch *batch, struct decision *decision)
 
         sale->delivery_id = uuid_v7(batch->facts.now_us / 1000);
         sale->lease_until_us = batch->facts.now_us;
-        if (dispatcher == NULL)
+        if (dispatcher == NULL || sale->lease_ms == 0)
             continue;
         sale->dispatcher = arena_copy(batch->arena, neighbour_name(dispatcher));
         sale->lease_until_us += (sale->lease_ms + LEASE_SLACK_MS) * 1000;

@@ -100,7 +100,7 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
             continue;
         decision->sales[decision->sale_count++] = (struct sale){
             .buyer_id = arena_copy(arena, contract->buyer->id), .contract_id = arena_copy(arena, contract->id),
-            .price_cents = candidate->price_cents, .lease_ms = contract->buyer->timeout_ms,
+            .price_cents = candidate->price_cents, .lease_ms = contract->buyer->url[0] != '\0' ? contract->buyer->timeout_ms : 0,
         };
         decision->price_cents += candidate->price_cents;
         if (counts) {

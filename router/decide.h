@@ -72,7 +72,7 @@ struct sale {
     struct uuid delivery_id;
     struct span dispatcher;     /* name of who holds the lease; absent: nobody */
     int64_t lease_until_us;     /* = due_at */
-    int64_t lease_ms;           /* how long it would be held */
+    int64_t lease_ms;           /* how long it would be held; 0: the buyer has no endpoint, so nobody holds it */
 };
 
 enum action {

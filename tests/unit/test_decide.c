@@ -213,7 +213,7 @@ static void make_world(struct world *world, size_t i)
     world->arena = arena_new();
     world->facts = (struct facts){NOW_US, map_new(), map_new(), map_new(), map_new()};
     for (int n = 0; n < 2; n++) {
-        world->buyers[n] = (struct buyer){.id = n == 0 ? SPAN("one") : SPAN("two"), .is_active = n == 0 || rows[i].max_sells >= 0, .timeout_ms = 5000};
+        world->buyers[n] = (struct buyer){.id = n == 0 ? SPAN("one") : SPAN("two"), .is_active = n == 0 || rows[i].max_sells >= 0, .timeout_ms = 5000, .url = "http://buyer.example/"};
         world->suppliers[n] = (struct supplier){.id = n == 0 ? SPAN("acme") : SPAN("bolt"), .is_active = !rows[i].is_supplier_off};
         world->sources[n] = (struct source){.supplier_id = world->suppliers[n].id, .supplier = &world->suppliers[n], .is_active = !rows[i].is_source_off,
                                             .cost = {COST_FIXED, 1000, 0}};
