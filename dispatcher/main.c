@@ -97,11 +97,10 @@ static int64_t lease_end(const struct frame *frame, const struct delivery *deliv
 {
     enum { LEASE_MOST_MS = 3600 * 1000 };
     int64_t lease_ms = delivery->lease_until_ms - delivery->sold_at_ms;
-    int64_t age_ms = clock_wall_ms() - frame->sent_at_ms;
 
     if (lease_ms < 0 || lease_ms > LEASE_MOST_MS)
         lease_ms = 0;
-    return clock_mono_ms() + lease_ms - (age_ms > 0 ? age_ms : 0);
+    return clock_mono_ms() + lease_ms - frame_age_ms(frame, clock_wall_ms());
 }
 
 /* Already leased to this process by the router; what cannot wait here is given back. */

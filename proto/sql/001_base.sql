@@ -249,7 +249,9 @@ BEGIN
         FOREACH parent IN ARRAY ARRAY['lead', 'sale', 'delivery', 'attempt', 'trail'] LOOP
             child := parent || to_char(month AT TIME ZONE 'UTC', '_YYYY_MM');
             IF to_regclass(child) IS NULL THEN
-                EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', child, parent, uuid_floor(month),
+                -- Attached, not made as a partition: that would lock out whoever reads or writes the parent.
+                EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', child, parent);
+                EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, child, uuid_floor(month),
                                uuid_floor((month AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC'));
                 IF parent = 'delivery' THEN
                     EXECUTE format('ALTER TABLE %I SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02)', child);
