@@ -200,6 +200,11 @@ static void on_orphans(void *ctx)
     }
 }
 
+static char *copy_of(const char *text)
+{
+    return must_copy(text != NULL ? text : "", text != NULL ? strlen(text) : 0);
+}
+
 /* Session settings and prepared statements, as the first job of a connection. */
 static void set_up_done(void *ctx, struct db_rows *const *rows, const struct db_error *error)
 {
@@ -216,7 +221,7 @@ static void set_up(struct db *db)
 {
     struct db_job *job = must_zalloc(sizeof *job);
     const struct db_statement *prepared = db->options.statements;
-    char *settings = must_copy(db->options.settings != NULL ? db->options.settings : "", strlen(db->options.settings != NULL ? db->options.settings : ""));
+    char *settings = copy_of(db->options.settings);
     char *rest = settings, *one;
     int ok = PQsetnonblocking(db->conn, 1) == 0 && PQenterPipelineMode(db->conn);
 
@@ -267,7 +272,7 @@ static void start_connecting(struct db *db)
 {
     const char *keys[] = {"dbname", "application_name", "client_encoding", "keepalives_idle", "keepalives_interval",
                           "keepalives_count", "tcp_user_timeout", NULL};
-    const char *values[] = {db->options.dsn != NULL ? db->options.dsn : "", db->options.application, "UTF8", "5", "2", "3", "5000", NULL};
+    const char *values[] = {db->options.dsn, db->options.application, "UTF8", "5", "2", "3", "5000", NULL};
 
     db->conn = PQconnectStartParams(keys, values, 1);
     must(db->conn != NULL);
@@ -382,6 +387,9 @@ struct db *db_open(struct loop *loop, const struct db_options *options)
 
     db->loop = loop;
     db->options = *options;
+    db->options.dsn = copy_of(options->dsn);
+    db->options.application = copy_of(options->application);
+    db->options.settings = copy_of(options->settings);
     db->last = &db->first;
     db->last_orphan = &db->orphans;
     db->timer = loop_timer_new(loop, on_timer, db);
@@ -408,6 +416,9 @@ void db_close(struct db **db)
     on_orphans(*db);
     loop_timer_free(&(*db)->timer);
     loop_timer_free(&(*db)->orphan_timer);
+    free((char *)(uintptr_t)(*db)->options.dsn);
+    free((char *)(uintptr_t)(*db)->options.application);
+    free((char *)(uintptr_t)(*db)->options.settings);
     free(*db);
     *db = NULL;
 }

@@ -66,7 +66,7 @@ struct db_options {
     void *ctx;
 };
 
-/* Begins to connect. Returns the connection, owned by the caller. Cannot fail; see on_state. Options are copied, texts borrowed. */
+/* Begins to connect. Returns the connection, owned by the caller. Cannot fail; see on_state. Options and their texts are copied; the statements are borrowed. */
 struct db *db_open(struct loop *loop, const struct db_options *options);
 void db_close(struct db **db); /* jobs under way are called back with DB_GONE */
 

@@ -12,6 +12,9 @@ def test_answers_503_at_once_and_comes_back(tmp_path):
         pids = {name: dev.pid(name) for name in dev.names() if name != "postgres-1"}
         client = lt.Client(dev.port)
         assert client.ingest(lt.lead()).status == 201
+        for name in pids:
+            dev.kill(name, signal.SIGHUP)  # what was read anew must not be needed to connect again
+        lt.eventually(lambda: all("event=params.read" in dev.log(name) for name in pids if name.split("-")[0] != "buyer"))
         postmaster = dev.pid("postgres-1")
         socket_folder = next(part.split("=")[1] for part in dev.dsn.split() if part.startswith("host="))
         os.rename(socket_folder, socket_folder + ".away")  # nobody can connect, and nobody can be started anew there
