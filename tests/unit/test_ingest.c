@@ -30,9 +30,9 @@ static const struct {
     {"nested", MEDIA_JSON, "{\"a\":{\"x\":1},\"b\":[1],\"c\":{},\"d\":[]}", NULL,
      {{"a", VALUE_NESTED, ""}, {"b", VALUE_NESTED, ""}, {"c", VALUE_NESTED, ""}, {"d", VALUE_NESTED, ""}}},
     {"escapes", MEDIA_JSON, "{\"\\u0061\":\"\\u00e9\\n\"}", NULL, {{"a", VALUE_TEXT, "\xc3\xa9\n"}}},
-    {"an empty object", MEDIA_JSON, " {} ", NULL, {{NULL}}},
+    {"an empty object", MEDIA_JSON, " {} ", NULL, {{NULL, VALUE_TEXT, NULL}}},
     {"a form", MEDIA_FORM, "a=x&b=&c=%22", "{\"a\":\"x\",\"b\":\"\",\"c\":\"\\\"\"}", {{"a", VALUE_TEXT, "x"}, {"c", VALUE_TEXT, "\""}}},
-    {"an empty form", MEDIA_FORM, "", "{}", {{NULL}}},
+    {"an empty form", MEDIA_FORM, "", "{}", {{NULL, VALUE_TEXT, NULL}}},
 };
 
 static void a_body_becomes_a_lead(void **state)

@@ -27,7 +27,7 @@ static const struct {
     const char *want;
 } rows[] = {
     {"the specification's vector", 1, {{SECRET, sizeof SECRET - 1}}, SIGNATURE},
-    {"a secret without the prefix is the same key", 1, {{SECRET + 6, sizeof SECRET - 7}}, SIGNATURE},
+    {"a secret without the prefix is the same key", 1, {{&SECRET[6], sizeof SECRET - 7}}, SIGNATURE},
     {"two secrets, two signatures", 2, {{SECRET, sizeof SECRET - 1}, {SECOND, sizeof SECOND - 1}}, SIGNATURE " " SECOND_SIGNATURE},
     {"their order is the document's", 2, {{SECOND, sizeof SECOND - 1}, {SECRET, sizeof SECRET - 1}}, SECOND_SIGNATURE " " SIGNATURE},
     {"padding may be left out", 1, {{SECOND, sizeof SECOND - 2}}, SECOND_SIGNATURE},
