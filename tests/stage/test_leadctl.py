@@ -240,7 +240,7 @@ def test_fields_with_all_options_go_round(database):
         {"name": "age", "type": "number", "min": 18, "max": "120.5", "default": 0.1 + 18}, {"name": "born", "type": "date", "min": "1930-01-01"},
         {"name": "income", "type": "number", "min": "12345678901234567890.123", "values": []}, {"name": "zip_code", "max_length": 5},
         {"name": "vin", "pattern": "^[A-Z0-9]{17}$", "transform": ["trim", "upper"]}, {"name": "consent", "type": "boolean", "values": [True]},
-        {"name": "plan", "min_length": 2, "max_length": 4096, "values": ["gold", "1"], "default": "gold"}, {"name": "level", "type": "number", "values": [1, 2.5]},
+        {"name": "plan", "min_length": 2, "max_length": 4096, "values": ["gold", "10"], "default": "gold"}, {"name": "level", "type": "number", "max": 9.2e18, "values": [1, 2.5, 1e15]},
     ]
     apply(database, document(campaigns=[campaign(fields=fields)]))
     exported = export(database)
@@ -268,6 +268,8 @@ def test_fields_with_all_options_go_round(database):
     ({"name": "a", "transform": ["trim"] * 11}, {"transform": "must have at most 10 entries"}),
     ({"name": "a", "type": "number", "min": 18, "default": 17}, {"default": "must be at least 18"}),
     ({"name": "a", "type": "list", "values": ["x"], "default": "y"}, {"default": "must be one of the values that the campaign lists"}),
+    ({"name": "a", "type": "number", "max": 1e19, "values": [1, -1e25]},
+     {"max": "is too large for a number here: write it as text", "values/1": "is too large for a number here: write it as text"}),
     ({"name": "a", "default": ["x"]}, {"default": "must be text or a number or true or false"}),
 ])
 def test_wrong_options_of_fields_are_refused_at_their_place(database, field, wrong):
