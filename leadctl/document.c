@@ -48,9 +48,7 @@ void document_check_caps(struct check *check, const struct json *owner, const st
             complain(check->list, &at, "must have leads or a budget");
 }
 
-/*
- * PostgreSQL writes 1e20 out with all its digits, which is then no number that this program could read.
- */
+/* PostgreSQL writes 1e20 out with all its digits, and then it is no number that our JSON can hold. */
 static void check_numbers(struct check *check, struct json *value, const struct place *place)
 {
     static const double most = 9.2e18; /* just below the largest integer */

@@ -39,7 +39,7 @@ static size_t check_field(struct check *check, const struct json *field, struct 
 }
 
 enum {
-    RULE_FIELDS_MOST = 20,            /* the schema says so, too */
+    RULE_FIELDS_MOST = 20,          /* the schema says so, too */
     DEFAULT_BYTES_MOST = 32 * 1024, /* of all fields of a campaign: each lead may carry them */
 };
 

@@ -36,7 +36,8 @@ struct verdict {
     enum reason reason;
     const char *message;             /* more precise than the reason's own, static; NULL: that one */
     struct field_errors errors;      /* of VALIDATION_FAILED: one or more */
-    struct field_list normal;        /* normal forms of the good fields that are defined and no control fields, in the order sent; then defaults, by name */
+    struct field_list normal;        /* normal forms of the good fields that are defined and no control fields, in the order sent; then
+                                        the defaults of absent ones, by name */
     struct span campaign_id;         /* as sent, when there is such a campaign; absent otherwise */
     const struct campaign *campaign; /* NULL when there is none */
     const struct source *source;     /* the supplier's place there; NULL when there is none */
