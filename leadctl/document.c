@@ -48,6 +48,39 @@ void document_check_caps(struct check *check, const struct json *owner, const st
             complain(check->list, &at, "must have leads or a budget");
 }
 
+/* PostgreSQL writes 1e20 out with all its digits, and then it is no number that our JSON can hold. */
+static void check_numbers(struct check *check, struct json *value, const struct place *place)
+{
+    static const double most = 9.2e18; /* just below the largest integer */
+    struct json *entry;
+    const char *key;
+    void *iter = NULL;
+
+    switch (json_kind(value)) {
+    case JSON_OBJECT:
+        while (json_each(value, &iter, &key, &entry)) {
+            struct place inner = {place, key, 0};
+
+            check_numbers(check, entry, &inner);
+        }
+        break;
+    case JSON_LIST:
+        EACH(entry, at, value, place)
+            check_numbers(check, entry, &at);
+        break;
+    case JSON_REAL:
+        if (json_real(value, 0) > most || json_real(value, 0) < -most)
+            complain(check->list, place, "is too large for a number here: write it as text");
+        break;
+    case JSON_TEXT:
+    case JSON_INTEGER:
+    case JSON_TRUE:
+    case JSON_FALSE:
+    case JSON_NULL:
+        break;
+    }
+}
+
 static void check_all(struct check *check)
 {
     static const struct place suppliers = {NULL, "suppliers", 0}, buyers = {NULL, "buyers", 0}, campaigns = {NULL, "campaigns", 0};
@@ -79,6 +112,7 @@ struct json *document_read(struct span text, struct complaints *list)
     check.buyers = map_new();
     check.key_hashes = map_new();
     check.arena = arena_new();
+    check_numbers(&check, document, NULL);
     check_all(&check);
     arena_free(&check.arena);
     map_free(&check.key_hashes);

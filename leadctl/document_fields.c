@@ -3,48 +3,45 @@
 
 #include "common/buf.h"
 #include "proto/field.h"
+#include "proto/field_options.h"
 
-static void check_values(struct check *check, const struct json *values, const struct place *place)
+/* Returns the bytes of the default. */
+static size_t check_options(struct check *check, const struct json *field, const struct system_field *system, const struct place *place)
 {
-    struct map *seen = map_new();
-    struct json *value;
+    struct span type_word = json_get_text(field, "type");
+    struct field_spec spec = {.name = json_get_text(field, "name"), .is_strict = json_get_bool(field, "strict", false)};
+    int type = type_word.ptr != NULL ? field_type_of(type_word) : system != NULL ? (int)system->type : FIELD_STRING;
 
-    EACH(value, at, values, place) {
-        struct span text = json_text(value);
-        char *lower = arena_alloc(check->arena, text.len + 1);
-
-        for (size_t i = 0; i < text.len; i++)
-            lower[i] = (char)(text.ptr[i] >= 'A' && text.ptr[i] <= 'Z' ? text.ptr[i] + ('a' - 'A') : text.ptr[i]);
-        if (text.len > 0 && span_trim(text).len != text.len)
-            complain(check->list, &at, "must not begin or end with a blank");
-        else if (text.len > 0 && map_put(seen, (struct span){lower, text.len}, check) != NULL)
-            complain(check->list, &at, "is there twice, without regard to case");
-    }
-    map_free(&seen);
+    if (type < 0)
+        return 0; /* the schema complains */
+    spec.type = (enum field_type)type;
+    field_options_read(check->arena, field, &spec, check->list, place);
+    pattern_free(&spec.pattern);
+    return spec.otherwise.text.len;
 }
 
-static void check_field(struct check *check, const struct json *field, struct map *names, const struct place *place)
+/* Returns the bytes of its default. */
+static size_t check_field(struct check *check, const struct json *field, struct map *names, const struct place *place)
 {
     struct place name_at = {place, "name", 0}, values_at = {place, "values", 0}, strict_at = {place, "strict", 0};
     struct span name = json_get_text(field, "name"), type = json_get_text(field, "type");
     const struct system_field *system = system_field_find(name);
-    const struct json *values = json_get(field, "values");
-    bool has_values = document_entry(values, 0) != NULL;
     bool is_phone = type.ptr != NULL ? span_is(type, "phone") : system != NULL && system->type == FIELD_PHONE;
 
     document_claim(check, names, name, place, "name", "field");
     if (system != NULL && system->is_control)
         complain(check->list, &name_at, "this field is Leadline's own and cannot be changed");
-    if (span_is(type, "list") && !has_values)
+    if (span_is(type, "list") && document_entry(json_get(field, "values"), 0) == NULL)
         complain(check->list, &values_at, "a list needs values");
-    if (!span_is(type, "list") && has_values)
-        complain(check->list, &values_at, "not supported yet for other types than list");
     if (json_get_bool(field, "strict", false) && !is_phone)
         complain(check->list, &strict_at, "is for phones only");
-    check_values(check, values, &values_at);
+    return check_options(check, field, system, place);
 }
 
-enum { RULE_FIELDS_MOST = 20 }; /* the schema says so, too */
+enum {
+    RULE_FIELDS_MOST = 20,          /* the schema says so, too */
+    DEFAULT_BYTES_MOST = 32 * 1024, /* of all fields of a campaign: each lead may carry them */
+};
 
 /* The names of a rule's fields in one text, sorted, so that equal sets have equal texts. */
 static struct span rule_text(struct arena *arena, const struct json *fields)
@@ -89,10 +86,13 @@ void document_check_fields(struct check *check, const struct json *campaign, con
 {
     struct place fields = {place, "fields", 0}, rules = {place, "duplicates", 0};
     struct map *names = map_new(), *rule_texts = map_new();
+    size_t default_bytes = 0;
     struct json *entry;
 
     EACH(entry, at, json_get(campaign, "fields"), &fields)
-        check_field(check, entry, names, &at);
+        default_bytes += check_field(check, entry, names, &at);
+    if (default_bytes > DEFAULT_BYTES_MOST)
+        complain(check->list, &fields, "must have defaults of at most %d bytes in all", DEFAULT_BYTES_MOST);
     EACH(entry, at, json_get(campaign, "duplicates"), &rules)
         check_rule(check, entry, names, rule_texts, &at);
     map_free(&names);

@@ -1,6 +1,7 @@
 #include "proto/catalog.h"
 
 #include "common/arena.h"
+#include "common/must.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +10,23 @@ void catalog_free(struct catalog **catalog)
 {
     if (*catalog == NULL)
         return;
+    for (size_t i = 0; i < (*catalog)->pattern_count; i++)
+        pattern_free(&(*catalog)->patterns[i]);
+    free((*catalog)->patterns);
     arena_free(&(*catalog)->arena);
     free(*catalog);
     *catalog = NULL;
+}
+
+void catalog_keep_pattern(struct catalog *catalog, struct pattern *pattern)
+{
+    if (pattern == NULL)
+        return;
+    if (catalog->pattern_count == catalog->pattern_room) {
+        catalog->pattern_room = catalog->pattern_room > 0 ? 2 * catalog->pattern_room : 16;
+        catalog->patterns = must_realloc(catalog->patterns, catalog->pattern_room * sizeof *catalog->patterns);
+    }
+    catalog->patterns[catalog->pattern_count++] = pattern;
 }
 
 /* All lists begin their entries with a span that they are sorted by. */

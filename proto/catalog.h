@@ -1,7 +1,7 @@
 /*
  * catalog.h - the configuration in a process's memory: one snapshot, read whole, swapped whole.
  *
- * Everything in a catalog lives in its arena and is borrowed by whoever looks; nothing changes after it was loaded.
+ * Everything in a catalog lives in its arena (or, patterns, with it) and is borrowed by whoever looks; nothing changes after it was loaded.
  * Lists are sorted by id. A daemon loads only the parts that it needs and that its database role may read.
  */
 #ifndef LEADLINE_PROTO_CATALOG_H
@@ -9,6 +9,7 @@
 
 #include "common/cidr.h"
 #include "common/db.h"
+#include "common/pattern.h"
 #include "proto/cap.h"
 #include "proto/field.h"
 
@@ -130,6 +131,8 @@ struct catalog {
     size_t buyer_count;
     struct campaign *campaigns;
     size_t campaign_count;
+    struct pattern **patterns; /* of all campaigns, to be freed with it */
+    size_t pattern_count, pattern_room;
     struct arena *arena;
 };
 
@@ -142,6 +145,9 @@ struct catalog {
 typedef void catalog_fn(void *ctx, struct catalog *catalog, const char *why);
 void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx);
 void catalog_free(struct catalog **catalog);
+
+/* Takes a pattern over; it lives as long as the catalog. NULL is accepted. For what loads a catalog. */
+void catalog_keep_pattern(struct catalog *catalog, struct pattern *pattern);
 
 /* All borrowed; NULL when there is none. */
 const struct supplier *catalog_supplier(const struct catalog *catalog, struct span id);

@@ -1,8 +1,10 @@
 #include "proto/catalog.h"
 
+#include "common/complaint.h"
 #include "common/json.h"
 #include "common/map.h"
 #include "common/must.h"
+#include "proto/field_options.h"
 #include "proto/money.h"
 
 #include <stdio.h>
@@ -241,6 +243,8 @@ static int read_fields(struct load *load, struct campaign *campaign, const struc
     struct arena *arena = load->catalog->arena;
     size_t system_count;
     const struct system_field *system = system_fields(&system_count);
+    struct complaints *wrong = complaints_new();
+    int rc = -1;
 
     campaign->fields = arena_alloc(arena, (system_count + json_count(list)) * sizeof *campaign->fields);
     for (size_t i = 0; i < system_count; i++)
@@ -265,16 +269,24 @@ static int read_fields(struct load *load, struct campaign *campaign, const struc
             type = field_type_of(type_word);
             if (type < 0) {
                 snprintf(load->why, sizeof load->why, "unknown type of field %.*s", SPAN_FMT(name));
-                return -1;
+                goto out;
             }
             spec->type = (enum field_type)type;
         }
         spec->is_required = json_get_bool(item, "required", spec->is_required);
         spec->is_strict = json_get_bool(item, "strict", false);
-        spec->values = texts(load, json_get(item, "values"), &spec->value_count);
+        field_options_read(arena, item, spec, wrong, NULL);
+        catalog_keep_pattern(load->catalog, spec->pattern);
+        if (wrong->count > 0) {
+            snprintf(load->why, sizeof load->why, "field %.*s: %s: %s", SPAN_FMT(name), wrong->items[0].pointer, wrong->items[0].sentence);
+            goto out;
+        }
     }
     qsort(campaign->fields, campaign->field_count, sizeof *campaign->fields, by_field_name);
-    return 0;
+    rc = 0;
+out:
+    complaints_free(&wrong);
+    return rc;
 }
 
 static void read_duplicates(struct load *load, struct campaign *campaign, const struct json *list)

@@ -5,7 +5,9 @@
 #define LEADLINE_PROTO_FIELD_H
 
 #include "common/arena.h"
+#include "common/pattern.h"
 #include "common/span.h"
+#include "proto/transform.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,8 +48,17 @@ struct field_spec {
     enum field_type type;
     bool is_required;
     bool is_strict;      /* of a phone: the exchange code is checked, too */
-    struct span *values; /* of a list */
+    /* Read by proto/field_options.h, applied by proto/field_judge.h; all zero: nothing is asked. */
+    enum transform *transforms; /* in order */
+    size_t transform_count;
+    struct span *values; /* of a list as the campaign spells them, of another type normal forms; none: anything */
     size_t value_count;
+    struct span min, max; /* normal forms of a number or a date; absent: no bound */
+    size_t min_length;    /* in characters */
+    size_t max_length;    /* 0: no bound */
+    struct pattern *pattern; /* NULL: none; the catalog's, or of whoever read the options */
+    struct span pattern_text;
+    struct field otherwise; /* the default's normal form; its text is absent when there is none */
 };
 
 /* The system fields (proto/system_field.def), as a campaign has them that says nothing; `control` ones are read by us and not delivered. */

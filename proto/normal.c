@@ -90,6 +90,21 @@ static struct span by_type(struct arena *arena, const struct field_spec *spec, s
     return (struct span){NULL, 0};
 }
 
+const char *normal_code(enum normal normal)
+{
+    switch (normal) {
+    case NORMAL_OK:
+        return "";
+    case NORMAL_INVALID:
+        return "invalid_format";
+    case NORMAL_TOO_LONG:
+        return "too_long";
+    case NORMAL_NOT_ALLOWED:
+        return "not_allowed";
+    }
+    return "";
+}
+
 enum normal normal_check(const struct field *value, const char **why)
 {
     if (value->kind == VALUE_NESTED) {
@@ -114,6 +129,7 @@ enum normal normal_value(struct arena *arena, const struct field_spec *spec, con
 
     if (checked != NORMAL_OK)
         return checked;
+    text = transform_text(arena, spec->transforms, spec->transform_count, text);
     *why = whys[spec->type];
     out->kind = normal_kind(spec->type);
     out->text = text;

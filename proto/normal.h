@@ -37,13 +37,17 @@ enum normal {
 /*
  * Gives the normal form of one value.
  *
- * spec   type and options, borrowed
+ * spec   type, is_strict, values of a list and transforms, borrowed; its other options are proto/field_judge.h's business
  * value  as sent, not absent: kind and text
  * out    kind and text of the normal form; the text lives in arena, in the spec or in the value; its name is left alone.
- *        An empty out->text means that only white space was sent: the value counts as absent. Undefined when it is refused.
+ *        An empty out->text means that only white space was sent, or that the transforms left nothing: the value counts as
+ *        absent. Undefined when it is refused.
  * why    when it is refused: a phrase for the supplier ("must be a phone number …"), static
  */
 enum normal normal_value(struct arena *arena, const struct field_spec *spec, const struct field *value, struct field *out, const char **why);
+
+/* The code of a field error: "invalid_format" and so on, "" for NORMAL_OK. */
+const char *normal_code(enum normal normal);
 
 /* What holds for every value, also of fields that no campaign defines: one value, not too long, UTF-8 without NUL. */
 enum normal normal_check(const struct field *value, const char **why);

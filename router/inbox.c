@@ -69,7 +69,9 @@ bool inbox_add(struct inbox *inbox, const struct lead *lead, struct hold *hold, 
     entry->hold = hold;
     hold->users++;
     entry->expires_ms = expires_ms;
-    entry->bytes = sizeof *entry + 3 * lead->raw.len + lead->fields.count * sizeof(struct field); /* raw, its normal forms, their decoding */
+    entry->bytes = sizeof *entry + 3 * lead->raw.len; /* raw, and what is made of it */
+    for (size_t i = 0; i < lead->fields.count; i++) /* the normal forms, which may be the campaign's defaults, and their decoding */
+        entry->bytes += sizeof(struct field) + lead->fields.items[i].text.len;
     map_put(inbox->in_hand, uuid_span(&entry->lead.id), entry);
     *inbox->last = entry;
     inbox->last = &entry->next;

@@ -1,5 +1,6 @@
 #include "validator/rules.h"
 
+#include "proto/field_judge.h"
 #include "proto/normal.h"
 
 #include <stdlib.h>
@@ -26,29 +27,14 @@ static struct span shown(struct span name)
     return (struct span){name.ptr, len};
 }
 
-static void complain(struct judging *judging, struct span name, const char *code, const char *message)
+static void complain(struct judging *judging, struct span name, const char *code, struct span message)
 {
     struct field_errors *errors = &judging->verdict->errors;
 
     if (errors->items == NULL) /* each field is wrong at most once: sent, or absent */
         errors->items = arena_alloc(judging->arena, (judging->sent->count + judging->campaign->field_count) * sizeof *errors->items);
-    errors->items[errors->count++] = (struct field_error){.field = shown(name), .code = span_of(code), .message = span_of(message)};
+    errors->items[errors->count++] = (struct field_error){.field = shown(name), .code = span_of(code), .message = message};
     judging->verdict->reason = REASON_VALIDATION_FAILED;
-}
-
-static const char *code_of(enum normal normal)
-{
-    switch (normal) {
-    case NORMAL_OK:
-        return "";
-    case NORMAL_INVALID:
-        return "invalid_format";
-    case NORMAL_TOO_LONG:
-        return "too_long";
-    case NORMAL_NOT_ALLOWED:
-        return "not_allowed";
-    }
-    return "";
 }
 
 /* Ours to read, and of work that comes later: to pass over a ping would be to sell at another price than was offered. */
@@ -63,17 +49,17 @@ static void judge_defined(struct judging *judging, const struct field_spec *spec
     struct field_list *normal = &judging->verdict->normal;
     bool *is_seen = &judging->is_seen[spec - judging->campaign->fields];
     struct field form = {.name = spec->name};
-    const char *why = NULL;
-    enum normal result = normal_value(judging->arena, spec, field, &form, &why);
+    struct field_fault fault;
+    bool is_good = field_judge(judging->arena, spec, field, &form, &fault);
 
-    if (result == NORMAL_OK && form.text.len == 0)
+    if (is_good && form.text.len == 0)
         return;
     if (*is_seen)
-        complain(judging, field->name, "invalid_format", "must be sent only once");
-    else if (result != NORMAL_OK)
-        complain(judging, field->name, code_of(result), why);
+        complain(judging, field->name, "invalid_format", SPAN("must be sent only once"));
+    else if (!is_good)
+        complain(judging, field->name, fault.code, fault.message);
     else if (is_of_ping(system))
-        complain(judging, field->name, "not_allowed", "is not supported yet");
+        complain(judging, field->name, "not_allowed", SPAN("is not supported yet"));
     else if (system == NULL || !system->is_control)
         normal->items[normal->count++] = form;
     *is_seen = true;
@@ -85,7 +71,7 @@ static void judge_undefined(struct judging *judging, const struct field *field)
     enum normal result = normal_check(field, &why);
 
     if (result != NORMAL_OK)
-        complain(judging, field->name, code_of(result), why);
+        complain(judging, field->name, normal_code(result), span_of(why));
 }
 
 static void judge_fields(struct arena *arena, const struct campaign *campaign, const struct field_list *sent, struct verdict *verdict)
@@ -93,11 +79,11 @@ static void judge_fields(struct arena *arena, const struct campaign *campaign, c
     struct judging judging = {.arena = arena, .campaign = campaign, .sent = sent, .verdict = verdict};
 
     if (sent->count > FIELDS_MOST) {
-        complain(&judging, sent->items[FIELDS_MOST].name, "out_of_range", "is one field too many: a lead has at most 200");
+        complain(&judging, sent->items[FIELDS_MOST].name, "out_of_range", SPAN("is one field too many: a lead has at most 200"));
         return;
     }
     judging.is_seen = arena_alloc(arena, campaign->field_count * sizeof *judging.is_seen);
-    verdict->normal.items = arena_alloc(arena, sent->count * sizeof *verdict->normal.items);
+    verdict->normal.items = arena_alloc(arena, (sent->count + campaign->field_count) * sizeof *verdict->normal.items);
     for (size_t i = 0; i < sent->count; i++) {
         const struct field_spec *spec = campaign_field(campaign, sent->items[i].name);
 
@@ -106,9 +92,16 @@ static void judge_fields(struct arena *arena, const struct campaign *campaign, c
         else
             judge_undefined(&judging, &sent->items[i]);
     }
-    for (size_t i = 0; i < campaign->field_count; i++)
-        if (campaign->fields[i].is_required && !judging.is_seen[i])
-            complain(&judging, campaign->fields[i].name, "required", "is required");
+    for (size_t i = 0; i < campaign->field_count; i++) {
+        const struct field_spec *spec = &campaign->fields[i];
+
+        if (judging.is_seen[i])
+            continue;
+        if (spec->otherwise.text.ptr != NULL)
+            verdict->normal.items[verdict->normal.count++] = spec->otherwise;
+        else if (spec->is_required)
+            complain(&judging, spec->name, "required", SPAN("is required"));
+    }
 }
 
 static int by_name(const void *a, const void *b)

@@ -11,14 +11,16 @@
  *   no such campaign                                CAMPAIGN_NOT_FOUND
  *   the supplier has no source on it                FORBIDDEN
  *   more than FIELDS_MOST fields                    VALIDATION_FAILED, with one error that names the first field too many
- *   a field wrong, or required and absent           VALIDATION_FAILED, with one error for each such field
+ *   a field wrong, or required and absent and       VALIDATION_FAILED, with one error for each such field
+ *   without a default
  *   otherwise                                       NONE
  *
  * Errors are in the order of the fields as sent, then those of the absent ones by name. A field's name comes from the sender: it is
  * cut at FIELD_NAME_BYTES_MOST, between characters. Values are in no error.
  *
  * Every value sent is looked at, also of fields that the campaign does not define: one value, at most VALUE_BYTES_MOST, UTF-8.
- * Those that it defines have to have a normal form, and may be sent only once. White space alone counts as absent.
+ * Those that it defines have to have a normal form that passes the field's options (proto/field_judge.h), and may be sent only
+ * once. White space alone counts as absent, and so does what the field's transforms leave nothing of; then its default holds.
  */
 #ifndef LEADLINE_VALIDATOR_RULES_H
 #define LEADLINE_VALIDATOR_RULES_H
@@ -34,7 +36,8 @@ struct verdict {
     enum reason reason;
     const char *message;             /* more precise than the reason's own, static; NULL: that one */
     struct field_errors errors;      /* of VALIDATION_FAILED: one or more */
-    struct field_list normal;        /* normal forms of the good fields that are defined and no control fields, in the order sent */
+    struct field_list normal;        /* normal forms of the good fields that are defined and no control fields, in the order sent; then
+                                        the defaults of absent ones, by name */
     struct span campaign_id;         /* as sent, when there is such a campaign; absent otherwise */
     const struct campaign *campaign; /* NULL when there is none */
     const struct source *source;     /* the supplier's place there; NULL when there is none */

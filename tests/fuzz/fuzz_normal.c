@@ -1,5 +1,6 @@
 /*
- * fuzz_normal.c - any bytes as a value of any type: nothing crashes, and a normal form is its own normal form.
+ * fuzz_normal.c - any bytes as a value of any type: nothing crashes, a normal form is its own normal form, and a transform leaves
+ * good text that is not longer.
  *
  * The first byte picks type, kind and strictness; the rest is the value.
  */
@@ -11,6 +12,19 @@
 enum { TYPES = FIELD_LIST + 1, KINDS = VALUE_NESTED + 1 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_transforms(struct arena *arena, struct span text)
+{
+    if (!span_is_utf8(text))
+        return;
+    for (int i = TRANSFORM_TRIM; i <= TRANSFORM_TITLE; i++) {
+        enum transform twice[] = {(enum transform)i, (enum transform)i};
+        struct span once = transform_text(arena, twice, 1, text);
+
+        must(span_is_utf8(once) && once.len <= text.len);
+        must(span_equal(once, transform_text(arena, twice, 2, text)));
+    }
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -28,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     spec.is_strict = data[0] / TYPES % 2 == 1;
     value.kind = (enum value_kind)(data[0] / TYPES / 2 % KINDS);
     value.text = (struct span){(const char *)data + 1, size - 1};
+    check_transforms(arena, value.text);
     result = normal_value(arena, &spec, &value, &once, &why);
     if (result != NORMAL_OK) {
         must(why != NULL && why[0] != '\0');

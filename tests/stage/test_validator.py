@@ -115,6 +115,31 @@ def test_a_good_lead_goes_on_in_its_normal_forms(rig):
     assert rig.routers[0].frames == [(LEADS, "validator-1", 1)]
 
 
+def test_options_of_fields(rig):
+    """Compiled with each catalog, whatever came before is freed; what an older one asked for no longer holds."""
+    fields = [{"name": "age", "type": "number", "min": 18, "max": 120}, {"name": "vin", "pattern": "^[A-Z0-9]{4}$", "transform": ["trim", "upper"]},
+              {"name": "plan", "values": ["gold", "iron"], "default": "gold"}, {"name": "first_name", "transform": "title", "max_length": 10},
+              {"name": "zip_code", "default": "75201-1234"}]
+    rig.apply(campaigns=[campaign(fields=fields)])
+    rig.start()
+    good = rig.judge(rig.item(sent_fields(first_name="JOHN", age=18, vin=" 1hgb\u00a0", zip_code=None)))
+    assert "reason" not in good
+    forms = {name: (kind, text) for name, kind, text in good["fields"]}
+    assert (forms["first_name"], forms["age"], forms["vin"], forms["plan"], forms["zip_code"]) == (
+        (0, "John"), (1, "18"), (0, "1HGB"), (0, "gold"), (0, "75201"))
+    bad = rig.judge(rig.item(sent_fields(first_name="Bartholomew", age=121, vin="1hgb!", plan="tin")))
+    assert bad["reason"] == "validation_failed"
+    assert [error[:2] + error[3:] for error in sorted(bad["errors"])] == [
+        ["age", "out_of_range", "must be at most 120"], ["first_name", "too_long", "must have at most 10 characters"],
+        ["plan", "not_allowed", "must be one of the values that the campaign lists"], ["vin", "invalid_format", "must match the pattern ^[A-Z0-9]{4}$"]]
+    for n in range(3):
+        fields[0]["max"] = 121 + n
+        rig.apply(campaigns=[campaign(fields=fields)])
+        eventually(lambda: rig.judge(rig.item()).get("judged_version") == rig.version, 5)
+        assert "reason" not in rig.judge(rig.item(sent_fields(age=121 + n)))
+        assert rig.judge(rig.item(sent_fields(age=122 + n)))["reason"] == "validation_failed"
+
+
 def test_verdicts(rig):
     rig.apply(suppliers=[supplier(), supplier("supplier_test", "key_of_tests", test_mode=True), supplier("supplier_alone", "key_of_alone")],
               campaigns=[campaign(sources=[source(), source("supplier_test")])])

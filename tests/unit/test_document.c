@@ -63,9 +63,22 @@ static const struct {
         "{\"supplier_id\":\"2\",\"cost\":{\"mode\":\"REVENUE_SHARE\",\"percent\":\"101\"}},{\"supplier_id\":\"3\",\"cost\":{\"amount\":\"1\"}}]") "}",
      "/campaigns/0/sources/1/cost/percent /campaigns/0/sources/2/cost/mode /campaigns/0/sources/0/cost/amount /campaigns/0/sources/0/cost/percent"},
     {"fields", "{" CAMPAIGN(",\"fields\":[{\"name\":\"phone\",\"required\":false,\"strict\":true},{\"name\":\"roof\",\"type\":\"list\",\"values\":[\"tile\",\"metal\"]},{\"name\":\"x\"}]") "}", ""},
+    {"fields with options", "{" CAMPAIGN(",\"fields\":[{\"name\":\"a\",\"type\":\"number\",\"min\":18,\"max\":\"120.5\",\"default\":21},{\"name\":\"state\",\"values\":[\"TX\"]},"
+        "{\"name\":\"b\",\"min_length\":0,\"max_length\":4096,\"pattern\":\"^x\",\"transform\":[\"trim\",\"lower\"],\"values\":[\"x\",\"x1\"]},{\"name\":\"c\",\"transform\":\"upper\",\"values\":[1,\"b\"]}]") "}", ""},
+    {"options that the schema refuses", "{" CAMPAIGN(",\"fields\":[{\"name\":\"a\",\"type\":\"number\",\"min\":true,\"max\":[1]},{\"name\":\"b\",\"min_length\":-1,\"max_length\":0},"
+        "{\"name\":\"c\",\"min_length\":1.5,\"max_length\":4097},{\"name\":\"d\",\"pattern\":\"\",\"transform\":[\"upper\",\"x\"]},{\"name\":\"e\",\"transform\":5,\"default\":null},"
+        "{\"name\":\"g\",\"values\":[null,\"\"]}]") "}",
+     "/campaigns/0/fields/0/min /campaigns/0/fields/0/max /campaigns/0/fields/1/min_length /campaigns/0/fields/1/max_length /campaigns/0/fields/2/min_length"
+     " /campaigns/0/fields/2/max_length /campaigns/0/fields/3/pattern /campaigns/0/fields/3/transform/1 /campaigns/0/fields/4/transform /campaigns/0/fields/4/default"
+     " /campaigns/0/fields/5/values/0 /campaigns/0/fields/5/values/1"},
+    {"options that do not fit", "{" CAMPAIGN(",\"fields\":[{\"name\":\"a\",\"min\":1},{\"name\":\"email\",\"max\":1},{\"name\":\"b\",\"type\":\"number\",\"min\":2,\"max\":1},"
+        "{\"name\":\"c\",\"pattern\":\"(\"},{\"name\":\"d\",\"transform\":\"x\"},{\"name\":\"e\",\"type\":\"date\",\"default\":\"never\"},{\"name\":\"zip_code\",\"values\":[\"75201\",\"x\"]},"
+        "{\"name\":\"g\",\"type\":\"color\",\"min\":\"x\"}]") "}",
+     "/campaigns/0/fields/7/type /campaigns/0/fields/0/min /campaigns/0/fields/1/max /campaigns/0/fields/2/max /campaigns/0/fields/3/pattern"
+     " /campaigns/0/fields/4/transform /campaigns/0/fields/5/default /campaigns/0/fields/6/values/1"},
     {"wrong fields", "{" CAMPAIGN(",\"fields\":[{\"name\":\"a\",\"type\":\"list\"},{\"name\":\"a\"},{\"name\":\"b\",\"values\":[\"x\"]},{\"name\":\"c\",\"type\":\"color\"},"
         "{\"name\":\"d\",\"strict\":true},{\"name\":\"e\",\"type\":\"list\",\"values\":[\"x\",\"X\"]},{\"name\":\"flo_campaign_id\"},{\"type\":\"string\"}]") "}",
-     "/campaigns/0/fields/3/type /campaigns/0/fields/7/name /campaigns/0/fields/0/values /campaigns/0/fields/1/name /campaigns/0/fields/2/values"
+     "/campaigns/0/fields/3/type /campaigns/0/fields/7/name /campaigns/0/fields/0/values /campaigns/0/fields/1/name"
      " /campaigns/0/fields/4/strict /campaigns/0/fields/5/values/1 /campaigns/0/fields/6/name"},
     {"duplicate rules", "{" CAMPAIGN(",\"fields\":[{\"name\":\"roof\"}],\"duplicates\":[{\"fields\":[\"phone\"],\"window_days\":30},{\"fields\":[\"roof\",\"email\"],\"window_days\":1}]") "}", ""},
     {"wrong rules", "{" CAMPAIGN(",\"duplicates\":[{\"fields\":[\"roof\"],\"window_days\":30},{\"fields\":[],\"window_days\":0},{\"fields\":[\"phone\",\"email\"],\"window_days\":1},"
@@ -98,6 +111,36 @@ static void read_rows(void **state)
         buf_free(&got);
         if (document != NULL)
             json_free(&document);
+        complaints_free(&list);
+    }
+}
+
+/* Each lead may carry all defaults of its campaign. */
+static void defaults_are_bounded_in_all(void **state)
+{
+    enum { FIELDS = 9, BYTES = 4000 };
+    char value[BYTES + 1];
+
+    (void)state;
+    memset(value, 'x', BYTES);
+    value[BYTES] = '\0';
+    for (int count = FIELDS - 1; count <= FIELDS; count++) {
+        struct complaints *list = complaints_new();
+        struct buf *text = buf_new(64 * 1024);
+        struct json *document;
+
+        buf_add_text(text, "{\"campaigns\":[{\"id\":\"c\",\"fields\":[");
+        for (int i = 0; i < count; i++)
+            buf_printf(text, "%s{\"name\":\"f%d\",\"default\":\"%s\"}", i > 0 ? "," : "", i, value);
+        buf_add_text(text, "]}]}");
+        document = document_read(buf_span(text), list);
+        assert_int_equal(list->count, count == FIELDS);
+        if (list->count > 0) {
+            assert_string_equal(list->items[0].pointer, "/campaigns/0/fields");
+            assert_string_equal(list->items[0].sentence, "must have defaults of at most 32768 bytes in all");
+        }
+        json_free(&document);
+        buf_free(&text);
         complaints_free(&list);
     }
 }
@@ -182,7 +225,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(read_rows),           cmocka_unit_test(a_list_is_no_document), cmocka_unit_test(keys_and_ids_are_normalised),
-        cmocka_unit_test(zones_are_asked_for), cmocka_unit_test(urls_are_judged),
+        cmocka_unit_test(zones_are_asked_for), cmocka_unit_test(urls_are_judged),       cmocka_unit_test(defaults_are_bounded_in_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

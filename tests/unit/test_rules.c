@@ -39,6 +39,17 @@ static struct field_spec lax_fields[] = {
     {.name = S("flo_supplier_id"), .type = FIELD_STRING},
     {.name = S("phone"), .type = FIELD_PHONE, .is_strict = true},
 };
+/* Every option, and defaults. Sorted by name. */
+static struct span colors[] = {S("RED"), S("BLUE")};
+static enum transform uppers[] = {TRANSFORM_UPPER}, digits[] = {TRANSFORM_DIGITS};
+static struct field_spec picky_fields[] = {
+    {.name = S("age"), .type = FIELD_NUMBER, .is_required = true, .min = S("18"), .max = S("120")},
+    {.name = S("color"), .transforms = uppers, .transform_count = 1, .values = colors, .value_count = 2, .max_length = 10},
+    {.name = S("consent"), .type = FIELD_BOOLEAN, .otherwise = {S("consent"), VALUE_BOOL, S("false")}},
+    {.name = S("flo_campaign_id"), .type = FIELD_STRING},
+    {.name = S("income"), .type = FIELD_NUMBER, .transforms = digits, .transform_count = 1, .otherwise = {S("income"), VALUE_NUMBER, S("0")}},
+    {.name = S("plan"), .min_length = 2, .max_length = 4, .is_required = true, .otherwise = {S("plan"), VALUE_TEXT, S("gold")}},
+};
 static struct supplier suppliers[] = {
     {.id = S("acme"), .is_active = true},
     {.id = S("tester"), .is_active = true, .is_test_mode = true},
@@ -53,8 +64,10 @@ static struct campaign campaigns[] = {
     {.id = S("empty"), .is_active = true, .fields = auto_fields, .field_count = sizeof auto_fields / sizeof *auto_fields},
     {.id = S("lax"), .is_active = false, .fields = lax_fields, .field_count = sizeof lax_fields / sizeof *lax_fields,
      .sources = auto_sources, .source_count = 2},
+    {.id = S("picky"), .is_active = true, .fields = picky_fields, .field_count = sizeof picky_fields / sizeof *picky_fields,
+     .sources = auto_sources, .source_count = 2},
 };
-static const struct catalog catalog = {.suppliers = suppliers, .supplier_count = 2, .campaigns = campaigns, .campaign_count = 3};
+static const struct catalog catalog = {.suppliers = suppliers, .supplier_count = 2, .campaigns = campaigns, .campaign_count = 4};
 
 #define TEXT(name, text) {S(name), VALUE_TEXT, S(text)}
 #define NUMBER(name, text) {S(name), VALUE_NUMBER, S(text)}
@@ -64,6 +77,7 @@ static const struct catalog catalog = {.suppliers = suppliers, .supplier_count =
 #define PERSON TEXT("first_name", "John"), TEXT("last_name", "Doe")
 #define REACH TEXT("phone", "5551234567"), TEXT("email", "john@Example.com"), TEXT("zip_code", "75201-1234")
 #define WHOLE IDS, PERSON, REACH
+#define PICKY TEXT("flo_campaign_id", "picky")
 #define PERSON_FORMS "first_name=John last_name=Doe "
 #define REACH_FORMS "phone=+15551234567 email=john@example.com zip_code=75201 "
 
@@ -186,6 +200,21 @@ static const struct {
      {IDS, TEXT("First_Name", "John"), TEXT("last_name", "Doe"), REACH}},
     {"a ping cannot be used yet", 0, REASON_VALIDATION_FAILED, "flo_ping_id:not_allowed flo_buyer_id:not_allowed ",
      PERSON_FORMS REACH_FORMS, false, {WHOLE, TEXT("flo_ping_id", "p"), TEXT("flo_buyer_id", "b")}},
+    {"options pass, defaults follow by name", 0, REASON_NONE, "", "color=RED age=18 consent=false income=0 plan=gold ", false,
+     {PICKY, TEXT("color", "red"), NUMBER("age", "18")}},
+    {"what is sent holds, not the default", 0, REASON_NONE, "", "plan=iron age=20 income=50000 consent=true ", false,
+     {PICKY, TEXT("plan", "iron"), NUMBER("age", "20"), TEXT("income", "$50,000"), BOOL("consent", "true")}},
+    {"white space and what a transform leaves nothing of: the default", 0, REASON_NONE, "", "age=20 consent=false income=0 plan=gold ", false,
+     {PICKY, TEXT("plan", " "), NUMBER("age", "20"), TEXT("income", "none")}},
+    {"what is wrong has no default", 0, REASON_VALIDATION_FAILED, "plan:too_long consent:invalid_format age:required ", "income=0 ", false,
+     {PICKY, TEXT("plan", "silver"), TEXT("consent", "perhaps")}},
+    {"options refuse", 0, REASON_VALIDATION_FAILED, "age:out_of_range color:not_allowed plan:invalid_format ", "consent=false income=0 ", false,
+     {PICKY, NUMBER("age", "17.9"), TEXT("color", "green"), TEXT("plan", "x")}},
+    {"each field is refused once", 0, REASON_VALIDATION_FAILED, "color:too_long age:out_of_range ", "consent=false income=0 plan=gold ", false,
+     {PICKY, TEXT("color", "ultramarine"), NUMBER("age", "121")}},
+    {"sent twice, though there is a default", 0, REASON_VALIDATION_FAILED, "plan:invalid_format age:required ", "plan=iron consent=false income=0 ",
+     false, {PICKY, TEXT("plan", "iron"), TEXT("plan", "gold")}},
+
     {"an empty ping id is none", 0, REASON_NONE, "", PERSON_FORMS REACH_FORMS, false, {WHOLE, TEXT("flo_ping_id", " ")}},
 };
 
