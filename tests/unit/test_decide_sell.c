@@ -72,7 +72,7 @@ static const struct {
     {"a full buyer takes its contracts along", "......", "a b c d c d", {100, 100, 100, 100}, .limits = {[BUYER_ONE] = {3, 0}}, .distribution = DISTRIBUTION_ROUND_ROBIN},
     {"a budget that does not divide", "......", "a c a c c c", {300, 0, 100}, .limits = {[0] = {0, 801}}, .distribution = DISTRIBUTION_ROUND_ROBIN},
     {"two sells of three buyers' contracts", "....", "a+c b+d a+c b+d", {1, 1, 1, 1}, .max_sells = 2, .distribution = DISTRIBUTION_ROUND_ROBIN},
-    {"money for one of two sells", "...", "a+c c capped", {100, 0, 100}, .limits = {[SOURCE] = {0, 150}}, .cost = {COST_REVENUE_SHARE, 0, 500000}, .max_sells = 2, .distribution = DISTRIBUTION_ROUND_ROBIN},
+    {"money for one of two sells", "...", "a+c a capped", {100, 0, 100}, .limits = {[SOURCE] = {0, 151}}, .cost = {COST_REVENUE_SHARE, 0, 500000}, .max_sells = 2, .distribution = DISTRIBUTION_ROUND_ROBIN},
     {"a lead that is not sold takes no turn", "...", "a - -", {100, 0, 100}, .limits = {[CAMPAIGN] = {2, 0}}, .distribution = DISTRIBUTION_ROUND_ROBIN},
 };
 
