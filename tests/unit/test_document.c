@@ -44,7 +44,10 @@ static const struct {
                        "{\"window\":\"month\",\"leads\":1},{\"window\":\"total\",\"leads\":1}]") "}", ""},
     {"bad caps", "{" BUYER(",\"caps\":[{\"window\":\"year\",\"leads\":1},{\"window\":\"day\"},{\"leads\":5},{\"window\":\"day\",\"leads\":-1},{\"window\":\"day\",\"leads\":1.5}]") "}",
      "/buyers/0/caps/0/window /buyers/0/caps/2/window /buyers/0/caps/3/leads /buyers/0/caps/4/leads /buyers/0/caps/1"},
-    {"a budget", "{" BUYER(",\"caps\":[{\"window\":\"day\",\"budget\":\"5.00\"}]") "}", "/buyers/0/caps/0/budget"},
+    {"a budget", "{" BUYER(",\"caps\":[{\"window\":\"day\",\"budget\":\"5.00\"}]") "}", ""},
+    {"a budget that is no money", "{" BUYER(",\"caps\":[{\"window\":\"day\",\"budget\":\"5.001\"}]") "}", "/buyers/0/caps/0/budget"},
+    {"a supplier's cap of nothing", "{\"suppliers\":[{\"id\":\"s\",\"caps\":[{\"window\":\"day\"}]}]}", "/suppliers/0/caps/0"},
+    {"a campaign's cap of nothing", "{\"campaigns\":[{\"id\":\"c\",\"caps\":[{\"window\":\"day\"}]}]}", "/campaigns/0/caps/0"},
     {"money", "{" BUYER("") "," CAMPAIGN(",\"contracts\":[{\"id\":\"1\",\"buyer_id\":\"b\",\"price\":\"25\"},{\"id\":\"2\",\"buyer_id\":\"b\",\"price\":\"25.5\"},"
         "{\"id\":\"3\",\"buyer_id\":\"b\",\"price\":\"25.555\"},{\"id\":\"4\",\"buyer_id\":\"b\",\"price\":25},{\"id\":\"5\",\"buyer_id\":\"b\",\"price\":\"-1\"},"
         "{\"id\":\"6\",\"buyer_id\":\"b\",\"price\":\".5\"},{\"id\":\"7\",\"buyer_id\":\"b\"}]") "}",
