@@ -73,6 +73,8 @@ int64_t turn_owe(struct arena *arena, struct turn *turns, size_t count, int64_t 
     size_t part_count, at = 0;
     int64_t sum = 0, owes, left;
 
+    if (count == 0)
+        return 0;
     qsort(turns, count, sizeof *turns, by_buyer);
     part_count = find_parts(turns, count, parts);
     qsort(parts, part_count, sizeof *parts, by_weight);

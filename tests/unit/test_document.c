@@ -78,8 +78,9 @@ static const struct {
     {"wrong places", "{" BUYER("") "," CAMPAIGN(",\"contracts\":[" CONTRACT(",\"states\":[\"tx\",\"XX\",\"Texas\"],\"zips\":[\"752011\",\"a\"],\"weight\":0") "]") "}",
      "/campaigns/0/contracts/0/zips/0 /campaigns/0/contracts/0/zips/1 /campaigns/0/contracts/0/weight"
      " /campaigns/0/contracts/0/states/0 /campaigns/0/contracts/0/states/1 /campaigns/0/contracts/0/states/2"},
-    {"not yet", "{" CAMPAIGN(",\"routing\":\"PING_POST\",\"distribution\":\"WEIGHTED\",\"confirm\":true,\"duplicates_against\":\"all\",\"caps\":[{\"window\":\"day\",\"leads\":1}]") "}",
-     "/campaigns/0/routing /campaigns/0/distribution /campaigns/0/confirm /campaigns/0/duplicates_against /campaigns/0/caps"},
+    {"not yet", "{" CAMPAIGN(",\"routing\":\"PING_POST\",\"confirm\":true,\"duplicates_against\":\"all\"") "}",
+     "/campaigns/0/routing /campaigns/0/confirm /campaigns/0/duplicates_against"},
+    {"ways to sell", "{" CAMPAIGN(",\"distribution\":\"WEIGHTED\",\"caps\":[{\"window\":\"day\",\"leads\":1,\"budget\":\"9.5\"}]") "}", ""},
     {"empty means nothing", "{\"events\":[],\"suppression_lists\":[]," CAMPAIGN(",\"routing\":\"DIRECT_POST\",\"confirm\":false,\"caps\":[],\"inbound_filters\":{\"all\":[]},\"suppression_lists\":[]") "}", ""},
 };
 
