@@ -119,7 +119,8 @@ static void take_turns(struct arena *arena, struct facts *facts, const struct de
         struct candidate *candidate = &plan->candidates[i];
         const struct contract *contract = candidate->contract;
 
-        candidate->pass = judge(facts, decision, candidate, plan->campaign->max_sells);
+        if (candidate->pass == PASS_NONE)
+            candidate->pass = judge(facts, decision, candidate, plan->campaign->max_sells);
         if (candidate->pass != PASS_NONE) {
             sorted[--end] = *candidate;
             continue;
