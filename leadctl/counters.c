@@ -1,16 +1,23 @@
 #include "leadctl/counters.h"
 
-/* Windows of a buyer and of its contracts go by its own time zone, those of a source by the installation's. */
+/* Windows of a buyer and of its contracts go by its own time zone, the others' by the installation's. */
 const char COUNTERS_WANTED[] =
     "CREATE TEMPORARY TABLE wanted_counter ON COMMIT DROP AS"
     " SELECT 'contract'::counter_kind AS kind, c.campaign_id, c.id AS owner_id, coalesce(b.time_zone, i.time_zone) AS time_zone"
-    "  FROM new_contract c JOIN new_buyer b ON b.id = c.buyer_id CROSS JOIN new_installation i WHERE jsonb_array_length(c.doc->'caps') > 0"
+    "  FROM new_contract c JOIN new_buyer b ON b.id = c.buyer_id JOIN new_campaign k ON k.id = c.campaign_id CROSS JOIN new_installation i"
+    "  WHERE jsonb_array_length(c.doc->'caps') > 0 OR k.doc->>'distribution' IN ('ROUND_ROBIN', 'WEIGHTED')"
     " UNION ALL"
     " SELECT 'buyer', '', b.id, coalesce(b.time_zone, i.time_zone)"
     "  FROM new_buyer b CROSS JOIN new_installation i WHERE jsonb_array_length(b.doc->'caps') > 0"
     " UNION ALL"
     " SELECT 'source', s.campaign_id, s.supplier_id, i.time_zone"
-    "  FROM new_source s CROSS JOIN new_installation i WHERE jsonb_array_length(s.doc->'caps') > 0";
+    "  FROM new_source s CROSS JOIN new_installation i WHERE jsonb_array_length(s.doc->'caps') > 0"
+    " UNION ALL"
+    " SELECT 'supplier', '', s.id, i.time_zone"
+    "  FROM new_supplier s CROSS JOIN new_installation i WHERE jsonb_array_length(s.doc->'caps') > 0"
+    " UNION ALL"
+    " SELECT 'campaign', c.id, c.id, i.time_zone"
+    "  FROM new_campaign c CROSS JOIN new_installation i WHERE jsonb_array_length(c.doc->'caps') > 0";
 
 /* Those that change, in the order in which routers lock. */
 static const char LOCK[] =
@@ -47,6 +54,10 @@ static const char FILL[] =
     SUMS("buyer", "s.price_cents", "s.buyer_id = a.owner_id")
     " UNION ALL"
     SUMS("source", "s.cost_cents", "s.campaign_id = a.campaign_id AND s.supplier_id = a.owner_id AND s.n = 1")
+    " UNION ALL"
+    SUMS("supplier", "s.cost_cents", "s.supplier_id = a.owner_id AND s.n = 1")
+    " UNION ALL"
+    SUMS("campaign", "s.cost_cents", "s.campaign_id = a.owner_id AND s.n = 1")
     ")"
     " INSERT INTO counter (kind, campaign_id, owner_id, is_live, time_zone, hour_start, hour_leads, hour_cents, day_start, day_leads,"
     "  day_cents, week_start, week_leads, week_cents, month_start, month_leads, month_cents, total_leads, total_cents)"

@@ -1,8 +1,8 @@
 /*
  * counters.h - the counters that the configuration asks for (DESIGN.md, 4).
  *
- * One row for each contract, buyer and source that has caps, by natural key. A row that comes alive, or gets another
- * time zone, is filled from what was sold; a row that nobody asks for any more rests. None is ever deleted.
+ * One row for each contract, buyer, campaign, source and supplier that has caps, and for each contract that takes turns, by
+ * natural key. A row that comes alive, or gets another time zone, is filled from what was sold; a row that nobody asks for any more rests. None is ever deleted.
  */
 #ifndef LEADLINE_LEADCTL_COUNTERS_H
 #define LEADLINE_LEADCTL_COUNTERS_H

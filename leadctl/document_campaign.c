@@ -89,6 +89,7 @@ void document_check_campaign(struct check *check, const struct json *campaign, s
 {
     document_claim(check, ids, json_get_text(campaign, "id"), place, "id", "campaign");
     document_check_fields(check, campaign, place);
+    document_check_caps(check, campaign, place);
     check_sources(check, campaign, place);
     check_contracts(check, campaign, place);
 }

@@ -32,6 +32,7 @@ void document_check_supplier(struct check *check, const struct json *supplier, c
         if (hash.len > 0 && map_put(check->key_hashes, hash, check) != NULL)
             complain(check->list, &at, "this key is there twice");
     }
+    document_check_caps(check, supplier, place);
     EACH(entry, at, json_get(supplier, "allowed_ips"), &ips)
         if (json_text(entry).ptr != NULL && cidr_parse(&cidr, json_text(entry)) != 0)
             complain(check->list, &at, "must be an IP address, or a range like 203.0.113.0/24 without host bits");

@@ -1,7 +1,7 @@
 /*
  * cap.h - how many leads, or how much money, per window; and what was counted so far.
  *
- * The rules are agreed here, because the catalog holds them; router/room.h decides with them.
+ * The rules are agreed here, because the catalog holds them; router/cap.h decides with them.
  * Windows are hour, day, week (from Monday), month, total, in the owner's time zone. When a window
  * began is the database's business (DESIGN.md, 3).
  */
@@ -29,7 +29,7 @@ struct cap {
 struct cap_owner {
     struct cap *caps;
     size_t cap_count;
-    int64_t counter_id; /* row of table counter; 0 when there are no caps */
+    int64_t counter_id; /* row of table counter; 0 when nothing is counted: no caps and no turns */
     size_t zone;        /* index in the catalog's zones */
 };
 

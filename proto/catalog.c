@@ -29,6 +29,24 @@ void catalog_keep_pattern(struct catalog *catalog, struct pattern *pattern)
     catalog->patterns[catalog->pattern_count++] = pattern;
 }
 
+int distribution_of(struct span word)
+{
+    static const char *const words[] = {
+        [DISTRIBUTION_WATERFALL] = "WATERFALL", [DISTRIBUTION_ROUND_ROBIN] = "ROUND_ROBIN", [DISTRIBUTION_WEIGHTED] = "WEIGHTED",
+        [DISTRIBUTION_HIGHEST_BID] = "HIGHEST_BID",
+    };
+
+    for (int i = 0; i < (int)(sizeof words / sizeof *words); i++)
+        if (span_is(word, words[i]))
+            return i;
+    return -1;
+}
+
+bool distribution_has_turns(enum distribution distribution)
+{
+    return distribution == DISTRIBUTION_ROUND_ROBIN || distribution == DISTRIBUTION_WEIGHTED;
+}
+
 /* All lists begin their entries with a span that they are sorted by. */
 static const void *find(const void *list, size_t count, size_t size, struct span id)
 {

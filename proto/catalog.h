@@ -86,6 +86,7 @@ struct contract {
     bool is_active;
     int64_t price_cents;
     int64_t priority;
+    int64_t weight; /* of WEIGHTED: its share */
     struct span *states; /* two letters each; none: anywhere */
     size_t state_count;
     struct span *zips; /* prefixes */
@@ -99,7 +100,13 @@ struct duplicate_rule {
     int64_t window_days;
 };
 
-enum distribution { DISTRIBUTION_WATERFALL, DISTRIBUTION_HIGHEST_BID };
+enum distribution { DISTRIBUTION_WATERFALL, DISTRIBUTION_ROUND_ROBIN, DISTRIBUTION_WEIGHTED, DISTRIBUTION_HIGHEST_BID };
+
+/* The distribution of that word ("WATERFALL"), or -1. */
+int distribution_of(struct span word);
+
+/* Do its contracts take turns? Then each has a counter, with caps or without. */
+bool distribution_has_turns(enum distribution distribution);
 
 struct campaign {
     struct span id;

@@ -87,11 +87,23 @@ static struct span counter_key(struct arena *arena, const char *kind, struct spa
     return arena_printf(arena, "%s %.*s %.*s", kind, SPAN_FMT(campaign), SPAN_FMT(owner)); /* ids hold no blanks */
 }
 
-/* The caps of an owner, with the counter that apply has made for it. Returns 0, or -1 with load->why. */
+/* The counter that apply has made for the owner. Returns 0, or -1 with load->why. */
+static int counter_of(struct load *load, struct cap_owner *out, const char *kind, struct span campaign, struct span owner)
+{
+    const struct counter_row *counter = map_get(load->counters, counter_key(load->catalog->arena, kind, campaign, owner));
+
+    if (counter == NULL) {
+        snprintf(load->why, sizeof load->why, "no counter for %s %.*s", kind, SPAN_FMT(owner));
+        return -1;
+    }
+    out->counter_id = counter->id;
+    out->zone = counter->zone;
+    return 0;
+}
+
+/* The caps of an owner, with its counter. Returns 0, or -1 with load->why. */
 static int caps_of(struct load *load, struct cap_owner *out, const struct json *list, const char *kind, struct span campaign, struct span owner)
 {
-    const struct counter_row *counter;
-
     out->cap_count = json_count(list);
     if (out->cap_count == 0 || load->counters == NULL) {
         out->cap_count = 0;
@@ -113,14 +125,7 @@ static int caps_of(struct load *load, struct cap_owner *out, const struct json *
         }
         cap->window = (enum window)window;
     }
-    counter = map_get(load->counters, counter_key(load->catalog->arena, kind, campaign, owner));
-    if (counter == NULL) {
-        snprintf(load->why, sizeof load->why, "no counter for %s %.*s", kind, SPAN_FMT(owner));
-        return -1;
-    }
-    out->counter_id = counter->id;
-    out->zone = counter->zone;
-    return 0;
+    return counter_of(load, out, kind, campaign, owner);
 }
 
 /* The tables, in the order in which they need each other -------------------------------------------------------------- */
@@ -311,7 +316,8 @@ static int read_campaign(struct load *load, struct campaign *campaign, const str
         return -1;
     campaign->id = keep(load, db_text(rows, row, 0));
     campaign->is_active = span_is(db_text(rows, row, 1), "ACTIVE");
-    campaign->distribution = span_is(json_get_text(doc, "distribution"), "HIGHEST_BID") ? DISTRIBUTION_HIGHEST_BID : DISTRIBUTION_WATERFALL;
+    if (json_get(doc, "distribution") != NULL && distribution_of(json_get_text(doc, "distribution")) >= 0)
+        campaign->distribution = (enum distribution)distribution_of(json_get_text(doc, "distribution"));
     campaign->max_sells = json_get_integer(doc, "max_sells", 1);
     read_duplicates(load, campaign, json_get(doc, "duplicates"));
     if (read_fields(load, campaign, json_get(doc, "fields")) == 0)
@@ -356,7 +362,7 @@ static int read_source(struct load *load, struct source *source, const struct db
     return rc;
 }
 
-static int read_contract(struct load *load, struct contract *contract, const struct db_rows *rows, int row, struct span campaign_id)
+static int read_contract(struct load *load, struct contract *contract, const struct db_rows *rows, int row, const struct campaign *campaign)
 {
     struct json *doc = doc_of(load, rows, row, 5, "contract of campaign");
     int rc;
@@ -368,9 +374,12 @@ static int read_contract(struct load *load, struct contract *contract, const str
     contract->is_active = span_is(db_text(rows, row, 3), "ACTIVE");
     contract->price_cents = db_int(rows, row, 4);
     contract->priority = json_get_integer(doc, "priority", 1);
+    contract->weight = json_get_integer(doc, "weight", 1);
     contract->states = texts(load, json_get(doc, "states"), &contract->state_count);
     contract->zips = texts(load, json_get(doc, "zips"), &contract->zip_count);
-    rc = caps_of(load, &contract->caps, json_get(doc, "caps"), "contract", campaign_id, contract->id);
+    rc = caps_of(load, &contract->caps, json_get(doc, "caps"), "contract", campaign->id, contract->id);
+    if (rc == 0 && distribution_has_turns(campaign->distribution))
+        rc = counter_of(load, &contract->caps, "contract", campaign->id, contract->id);
     if (contract->buyer == NULL) {
         snprintf(load->why, sizeof load->why, "contract %.*s without its buyer", SPAN_FMT(contract->id));
         rc = -1;
@@ -414,7 +423,7 @@ static int read_campaigns(struct load *load, const struct db_rows *rows, const s
         campaign->contract_count = (size_t)run_of(contracts, &contract_row, campaign->id);
         campaign->contracts = arena_alloc(catalog->arena, campaign->contract_count * sizeof *campaign->contracts);
         for (size_t j = 0; j < campaign->contract_count; j++)
-            if (read_contract(load, &campaign->contracts[j], contracts, contract_row++, campaign->id) != 0)
+            if (read_contract(load, &campaign->contracts[j], contracts, contract_row++, campaign) != 0)
                 return -1;
     }
     return 0;

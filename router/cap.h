@@ -18,6 +18,7 @@ struct counter {
     int64_t start_us[WINDOW_COUNT];
     int64_t leads[WINDOW_COUNT];
     int64_t cents[WINDOW_COUNT];
+    int64_t turn_credit; /* of a contract, see router/turn.h */
     bool is_changed; /* must be written */
 };
 

@@ -14,3 +14,8 @@ int64_t cost_cents(const struct cost *cost, int64_t price_cents)
     }
     return 0;
 }
+
+int64_t cost_least(const struct cost *cost)
+{
+    return cost->mode == COST_FIXED ? cost->cents : 0;
+}

@@ -9,4 +9,7 @@
 /* Cents for a lead that was sold for price_cents in all; a share is rounded half to even. */
 int64_t cost_cents(const struct cost *cost, int64_t price_cents);
 
+/* The least that a sold lead costs, whatever its price. */
+int64_t cost_least(const struct cost *cost);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "common/uuid.h"
 #include "router/cost.h"
+#include "router/turn.h"
 
 #include <string.h>
 
@@ -67,6 +68,22 @@ static bool has_buyer(const struct decision *decision, const struct buyer *buyer
     return false;
 }
 
+/* What the supplier would get if this one bought, too, and who has no room for that. */
+static enum pass judge_cost(const struct facts *facts, const struct decision *decision, struct candidate *candidate)
+{
+    const struct plan *plan = decision->plan;
+    int64_t cents = cost_cents(&plan->source->cost, decision->price_cents + candidate->price_cents);
+
+    candidate->full = full_cap(facts, &plan->source->caps, cents);
+    if (candidate->full != NULL)
+        return PASS_SOURCE_CAP;
+    candidate->full = full_cap(facts, &plan->source->supplier->caps, cents);
+    if (candidate->full != NULL)
+        return PASS_SUPPLIER_CAP;
+    candidate->full = full_cap(facts, &plan->campaign->caps, cents);
+    return candidate->full != NULL ? PASS_CAMPAIGN_CAP : PASS_NONE;
+}
+
 /* May this one buy, too? */
 static enum pass judge(const struct facts *facts, const struct decision *decision, struct candidate *candidate, int64_t max_sells)
 {
@@ -80,7 +97,81 @@ static enum pass judge(const struct facts *facts, const struct decision *decisio
     candidate->full = full_cap(facts, &candidate->contract->buyer->caps, candidate->price_cents);
     if (candidate->full != NULL)
         return PASS_BUYER_CAP;
-    return PASS_NONE;
+    return judge_cost(facts, decision, candidate);
+}
+
+/* The candidates that have room, when the campaign takes turns. */
+struct turns {
+    struct turn *list;
+    size_t count;
+    int64_t owes; /* so many sales, unless money stands in the way */
+};
+
+/* Sorts the candidates that have room by their turns, in front of those that have none. */
+static void take_turns(struct arena *arena, struct facts *facts, const struct decision *decision, struct turns *turns)
+{
+    const struct plan *plan = decision->plan;
+    struct candidate *sorted = arena_alloc(arena, plan->eligible_count * sizeof *sorted);
+    size_t count = 0, end = plan->eligible_count;
+
+    turns->list = arena_alloc(arena, plan->eligible_count * sizeof *turns->list);
+    for (size_t i = 0; i < plan->eligible_count; i++) {
+        struct candidate *candidate = &plan->candidates[i];
+        const struct contract *contract = candidate->contract;
+
+        if (candidate->pass == PASS_NONE)
+            candidate->pass = judge(facts, decision, candidate, plan->campaign->max_sells);
+        if (candidate->pass != PASS_NONE) {
+            sorted[--end] = *candidate;
+            continue;
+        }
+        turns->list[count++] = (struct turn){
+            .contract_id = contract->id, .buyer_id = contract->buyer->id, .place = i,
+            .weight = plan->campaign->distribution == DISTRIBUTION_WEIGHTED ? contract->weight : 1,
+            .credit = facts_counter(facts, &contract->caps.counter_id)->turn_credit,
+        };
+    }
+    turns->count = count;
+    turns->owes = turn_owe(arena, turns->list, count, plan->campaign->max_sells);
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = plan->candidates[turns->list[i].place];
+        turns->list[i].place = i;
+    }
+    if (plan->eligible_count > 0)
+        memcpy(plan->candidates, sorted, plan->eligible_count * sizeof *sorted);
+}
+
+/* The lead is sold: what it owed is credit now, and who bought has paid. */
+static void pay_turns(struct arena *arena, struct facts *facts, const struct decision *decision, struct turns *turns)
+{
+    if (turns->owes != (int64_t)decision->sale_count)
+        turn_owe(arena, turns->list, turns->count, (int64_t)decision->sale_count);
+    for (size_t i = 0; i < turns->count; i++) {
+        const struct candidate *candidate = &decision->plan->candidates[turns->list[i].place];
+        struct counter *counter = facts_counter(facts, &candidate->contract->caps.counter_id);
+
+        counter->turn_credit = turns->list[i].owed - (candidate->pass == PASS_NONE ? TURN_UNIT : 0);
+        counter->is_changed = true;
+    }
+}
+
+/* Nobody took the lead: because its supplier's money is spent, or because there is no buyer. */
+static void do_not_sell(struct decision *decision)
+{
+    const struct plan *plan = decision->plan;
+
+    for (size_t i = 0; i < plan->eligible_count; i++) {
+        const struct candidate *candidate = &plan->candidates[i];
+
+        if (candidate->pass != PASS_SOURCE_CAP && candidate->pass != PASS_SUPPLIER_CAP)
+            continue;
+        decision->state = LEAD_REJECTED;
+        decision->reason = REASON_SOURCE_CAPPED;
+        decision->full = candidate->full;
+        return;
+    }
+    decision->state = LEAD_UNMATCHED;
+    decision->reason = REASON_UNMATCHED;
 }
 
 /* Sells to the first of the eligible that have room, and counts that. */
@@ -89,9 +180,15 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
     const struct plan *plan = decision->plan;
     const struct source *source = plan->source;
     bool counts = !plan->lead->is_test;
+    struct turns turns = {0};
+    size_t count = plan->eligible_count;
 
-    decision->sales = arena_alloc(arena, plan->eligible_count * sizeof *decision->sales);
-    for (size_t i = 0; i < plan->eligible_count; i++) {
+    if (distribution_has_turns(plan->campaign->distribution)) {
+        take_turns(arena, facts, decision, &turns);
+        count = turns.count;
+    }
+    decision->sales = arena_alloc(arena, count * sizeof *decision->sales);
+    for (size_t i = 0; i < count; i++) {
         struct candidate *candidate = &plan->candidates[i];
         const struct contract *contract = candidate->contract;
 
@@ -109,8 +206,7 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
         }
     }
     if (decision->sale_count == 0) {
-        decision->state = LEAD_UNMATCHED;
-        decision->reason = REASON_UNMATCHED;
+        do_not_sell(decision);
         return;
     }
     decision->state = LEAD_ACCEPTED;
@@ -121,6 +217,7 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
     take(facts, &source->caps, decision->cost_cents);
     take(facts, &source->supplier->caps, decision->cost_cents);
     take(facts, &plan->campaign->caps, decision->cost_cents);
+    pay_turns(arena, facts, decision, &turns);
     hold_keys(arena, facts, plan);
 }
 
@@ -135,6 +232,7 @@ static void decide_new(struct arena *arena, struct facts *facts, struct decision
 {
     const struct plan *plan = decision->plan;
     const struct holder *holder;
+    int64_t cents;
 
     decision->action = ACTION_RECORD;
     if (plan->verdict != REASON_NONE) {
@@ -153,9 +251,10 @@ static void decide_new(struct arena *arena, struct facts *facts, struct decision
         reject(decision, REASON_SOURCE_PAUSED);
         return;
     }
-    decision->full = full_cap(facts, &plan->source->caps, 0);
+    cents = cost_least(&plan->source->cost);
+    decision->full = full_cap(facts, &plan->source->caps, cents);
     if (decision->full == NULL)
-        decision->full = full_cap(facts, &plan->source->supplier->caps, 0);
+        decision->full = full_cap(facts, &plan->source->supplier->caps, cents);
     if (decision->full != NULL) {
         reject(decision, REASON_SOURCE_CAPPED);
         return;

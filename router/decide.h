@@ -3,6 +3,17 @@
  *
  * Pure: facts that were read under locks go in, decisions come out. Leads are decided in order of arrival, and each
  * sees what the ones before it took: the counters and keys in `facts` change as it goes.
+ *
+ * Caps. The contracts are asked in the campaign's order, and each buys for which every cap has room: its own and its buyer's for
+ * its price, those of the source, the supplier and the campaign for one lead and its cost. A contract that does not fit is passed
+ * over, and a cheaper one further down may still fit. A cost that is a share of the revenue grows with every further buyer, so
+ * each is judged with those before it: one more buyer whose share no longer fits is passed over, and the lead is sold to the
+ * others. A lead that nobody buys is REJECTED with SOURCE_CAPPED when the source's or the supplier's cap stood in the way of
+ * anybody, else UNMATCHED; a cap that has no room whoever buys (on leads, or for a fixed cost) is seen before anybody is asked.
+ * Test leads see all caps, with what they would cost, and change none.
+ *
+ * Turns. Only contracts with room for this lead take part, and only leads that are sold move credits: each by as many as it
+ * has sales. Test leads go to whoever's turn it is and leave it so.
  */
 #ifndef LEADLINE_ROUTER_DECIDE_H
 #define LEADLINE_ROUTER_DECIDE_H

@@ -18,6 +18,9 @@ enum pass {
     PASS_ZIP,
     PASS_CONTRACT_CAP,
     PASS_BUYER_CAP,
+    PASS_SOURCE_CAP,   /* what the lead would cost does not fit */
+    PASS_SUPPLIER_CAP,
+    PASS_CAMPAIGN_CAP, /* the same, or it has sold its leads */
     PASS_SAME_BUYER, /* another contract of the buyer has bought this lead */
     PASS_SOLD_OUT,   /* max_sells was reached before */
 };
@@ -28,7 +31,7 @@ struct candidate {
     const struct contract *contract;
     int64_t price_cents;
     enum pass pass; /* PASS_NONE: eligible as far as is known */
-    const struct cap *full; /* of PASS_CONTRACT_CAP and PASS_BUYER_CAP: which */
+    const struct cap *full; /* of PASS_…_CAP: which */
 };
 
 /*

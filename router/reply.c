@@ -180,7 +180,9 @@ static void set_cap(struct json *item, const struct cap *cap)
 
     if (cap == NULL)
         return;
-    if (cap->leads >= 0)
+    if (cap->leads >= 0 && cap->cents >= 0)
+        snprintf(text, sizeof text, "%s: %" PRId64 " leads, %s", window_word(cap->window), cap->leads, money_text(cap->cents, budget));
+    else if (cap->leads >= 0)
         snprintf(text, sizeof text, "%s: %" PRId64 " leads", window_word(cap->window), cap->leads);
     else
         snprintf(text, sizeof text, "%s: %s", window_word(cap->window), money_text(cap->cents, budget));

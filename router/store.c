@@ -19,7 +19,7 @@ static const char VERSION[] = "SELECT catalog_version FROM installation";
 
 static const char LOCK_COUNTERS[] =
     "SELECT id, hour_start, day_start, week_start, month_start, hour_leads, day_leads, week_leads, month_leads, total_leads,"
-    " hour_cents, day_cents, week_cents, month_cents, total_cents"
+    " hour_cents, day_cents, week_cents, month_cents, total_cents, turn_credit"
     " FROM counter WHERE id = ANY($1::int8[]) ORDER BY id FOR NO KEY UPDATE";
 
 /* The one time of the batch, and when its windows began in each zone. A statement of its own: it runs when the locks are held. */
@@ -89,10 +89,11 @@ static const char WRITE_TRAIL[] =
 static const char WRITE_COUNTERS[] =
     "UPDATE counter c SET hour_start = n.hs, day_start = n.ds, week_start = n.ws, month_start = n.ms,"
     " hour_leads = n.hl, day_leads = n.dl, week_leads = n.wl, month_leads = n.ml, total_leads = n.tl,"
-    " hour_cents = n.hc, day_cents = n.dc, week_cents = n.wc, month_cents = n.mc, total_cents = n.tc"
+    " hour_cents = n.hc, day_cents = n.dc, week_cents = n.wc, month_cents = n.mc, total_cents = n.tc, turn_credit = n.turn"
     " FROM unnest($1::int8[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],"
-    " $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::int8[], $15::int8[])"
-    " AS n (id, hs, ds, ws, ms, hl, dl, wl, ml, tl, hc, dc, wc, mc, tc) WHERE c.id = n.id";
+    " $6::int8[], $7::int8[], $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::int8[], $15::int8[],"
+    " $16::int8[])"
+    " AS n (id, hs, ds, ws, ms, hl, dl, wl, ml, tl, hc, dc, wc, mc, tc, turn) WHERE c.id = n.id";
 
 static const char BEGIN[] = "BEGIN";
 static const char COMMIT[] = "COMMIT";
@@ -166,6 +167,7 @@ static void read_counters(struct arena *arena, const struct db_rows *rows, const
             counter->leads[window] = db_int(rows, i, 5 + window);
             counter->cents[window] = db_int(rows, i, 10 + window);
         }
+        counter->turn_credit = db_int(rows, i, 15);
         while (wish_at < wanted->counter_count && wanted->counter_ids[wish_at] < counter->id)
             wish_at++;
         must(wish_at < wanted->counter_count && wanted->counter_ids[wish_at] == counter->id);

@@ -207,6 +207,9 @@ static void write_counters(struct db_job *job, struct arena *arena, const struct
         for (size_t i = 0; i < count; i++)
             db_item_int(job, changed[i]->cents[window]);
     }
+    db_array(job, DB_INT8, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_int(job, changed[i]->turn_credit);
 }
 
 bool store_write(struct db *db, struct arena *arena, const struct decision *decisions, size_t count, const struct facts *facts,

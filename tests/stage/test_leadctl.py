@@ -67,10 +67,9 @@ def supported_example():
     """The example without what later work brings."""
     example = spec_example()
     buyer, campaign_, contract_ = example["buyers"][0], example["campaigns"][0], example["campaigns"][0]["contracts"][0]
-    del example["events"], example["suppression_lists"], example["suppliers"][0]["caps"]
+    del example["events"], example["suppression_lists"]
     for key in ("credit", "suppression_lists", "returns", "ping"):
         del buyer[key]
-    buyer["caps"].pop()
     for key in ("headers", "template", "responses"):
         del buyer["delivery"][key]
     for key in ("inbound_filters", "suppression_lists"):
@@ -192,6 +191,24 @@ def test_windows_begin_by_local_clocks(database, zone, at, want):
         assert database.query_one("SELECT window_start(%s, %s, %s) = %s::timestamptz", size, at, zone, start), size
 
 
+@pytest.mark.parametrize("zone, day, hours", [
+    ("America/New_York", "2026-03-08", 23), ("America/New_York", "2026-11-01", 25), ("America/Chicago", "2026-11-01", 25),
+    ("America/Havana", "2026-03-08", 23), ("America/Havana", "2026-11-01", 25), ("Europe/Berlin", "2026-03-29", 23),
+    ("Europe/Berlin", "2026-10-25", 25), ("Asia/Kolkata", "2026-11-01", 24), ("UTC", "2026-11-01", 24)])
+def test_a_day_of_23_or_25_hours_has_as_many_windows(database, zone, day, hours):
+    """Walks through the day before, the day and the day after: every window is one piece, and each hour is one window."""
+    rows = database.query(
+        "SELECT window_start('day', at, %s), window_start('hour', at, %s), at, (at AT TIME ZONE %s)::date::text FROM generate_series("
+        " (%s::date - 1)::timestamp AT TIME ZONE 'UTC', (%s::date + 2)::timestamp AT TIME ZONE 'UTC', interval '10 minutes') at ORDER BY at",
+        zone, zone, zone, day, day)
+    assert all(start <= at and hour <= at for start, hour, at, _ in rows)
+    assert all(before[0] <= after[0] and before[1] <= after[1] for before, after in zip(rows, rows[1:]))
+    inside = [row for row in rows if row[3] == day]
+    assert len({start for start, _, _, _ in inside}) == 1 and len({hour for _, hour, _, _ in inside}) == hours
+    assert {start for start, _, _, date in rows if date != day}.isdisjoint({start for start, _, _, _ in inside})
+    assert len(inside) == hours * 6
+
+
 # apply and export ---------------------------------------------------------------------------------------------------
 
 def test_the_example_without_later_work_goes_round(database):
@@ -216,7 +233,7 @@ def test_every_later_section_is_refused_at_its_place_and_nothing_changes(databas
     found = complaints(apply(database, spec_example(), check=False))
     assert set(found.values()) == {"not supported yet"}
     assert set(found) == {
-        "/events", "/suppliers/0/caps", "/buyers/0/caps/1/budget", "/buyers/0/credit", "/buyers/0/suppression_lists", "/buyers/0/returns",
+        "/events", "/buyers/0/credit", "/buyers/0/suppression_lists", "/buyers/0/returns",
         "/buyers/0/delivery/headers", "/buyers/0/delivery/template", "/buyers/0/delivery/responses", "/buyers/0/ping", "/suppression_lists",
         "/campaigns/0/fields/2/ping", "/campaigns/0/inbound_filters",
         "/campaigns/0/suppression_lists", "/campaigns/0/contracts/0/price_rules", "/campaigns/0/contracts/0/schedule",
@@ -225,9 +242,8 @@ def test_every_later_section_is_refused_at_its_place_and_nothing_changes(databas
 
 
 @pytest.mark.parametrize("change, pointer", [
-    ({"routing": "PING_POST"}, "/campaigns/0/routing"), ({"distribution": "ROUND_ROBIN"}, "/campaigns/0/distribution"),
-    ({"distribution": "WEIGHTED"}, "/campaigns/0/distribution"), ({"confirm": True}, "/campaigns/0/confirm"),
-    ({"duplicates_against": "all"}, "/campaigns/0/duplicates_against"), ({"caps": [{"window": "day", "leads": 1}]}, "/campaigns/0/caps"),
+    ({"routing": "PING_POST"}, "/campaigns/0/routing"), ({"confirm": True}, "/campaigns/0/confirm"),
+    ({"duplicates_against": "all"}, "/campaigns/0/duplicates_against"),
     ({"fields": [{"name": "a", "ping": True}]}, "/campaigns/0/fields/0/ping"),
 ])
 def test_later_values_are_refused(database, change, pointer):
@@ -448,9 +464,10 @@ CAPS = [{"window": "day", "leads": 5}]
 
 
 def capped(zone=None, **where):
-    configuration = document(time_zone="UTC", campaigns=[campaign(sources=[source(caps=where.get("source", []))],
+    configuration = document(time_zone="UTC", campaigns=[campaign(sources=[source(caps=where.get("source", []))], caps=where.get("campaign", []),
                                                                   contracts=[contract(caps=where.get("contract", []))])])
     configuration["buyers"][0]["caps"] = where.get("buyer", [])
+    configuration["suppliers"][0]["caps"] = where.get("supplier", [])
     if zone:
         configuration["buyers"][0]["time_zone"] = zone
     return configuration
@@ -480,17 +497,31 @@ def sell(database):
     return [sum(at >= start[0] for at in (now, now, month, before)) for start in starts] + [4]
 
 
-def test_counters_are_filled_from_what_was_sold(database):
+@pytest.mark.parametrize("caps", [CAPS, [{"window": "month", "budget": "100.00"}]])
+def test_counters_are_filled_from_what_was_sold(database, caps):
     sold = sell(database)
-    apply(database, capped(buyer=CAPS, contract=CAPS, source=CAPS))
+    apply(database, capped(**dict.fromkeys(("buyer", "contract", "source", "supplier", "campaign"), caps)))
     found = counters(database)
     both = [leads + 2 for leads in sold] + [2500 * leads + 300 for leads in sold]
     once = [leads + 1 for leads in sold] + [1000 * leads + 1000 for leads in sold]
     assert found["buyer"] == ("", "buyer_abc", True, "UTC", *both)
     assert found["contract"] == ("campaign_abc123", "buyer_abc", True, "UTC", *both)
     assert found["source"] == ("campaign_abc123", "supplier_xyz789", True, "UTC", *once)
+    assert found["supplier"] == ("", "supplier_xyz789", True, "UTC", *once)
+    assert found["campaign"] == ("campaign_abc123", "campaign_abc123", True, "UTC", *once)
     assert database.query_one("SELECT bool_and(hour_start = window_start('hour', clock_timestamp(), 'UTC')"
                               " AND month_start = window_start('month', clock_timestamp(), 'UTC')) FROM counter")
+
+
+def test_contracts_that_take_turns_are_counted_without_caps(database):
+    """The credit stays while the campaign is sold otherwise."""
+    sold = sell(database)
+    for distribution, is_live in (("ROUND_ROBIN", True), ("WATERFALL", False), ("WEIGHTED", True), ("HIGHEST_BID", False)):
+        apply(database, document(time_zone="UTC", campaigns=[campaign(distribution=distribution)]))
+        assert counters(database)["contract"][2] is is_live, distribution
+        assert counters(database)["contract"][8] == sold[4] + 2
+        database.query("UPDATE counter SET turn_credit = turn_credit + 5")
+    assert database.query("SELECT turn_credit FROM counter") == [(20,)]
 
 
 def test_a_counter_rests_and_comes_alive_again(database):
@@ -597,7 +628,7 @@ def status(database):
 
 def test_status_shows_stages_and_what_waits(database):
     assert status(database) == {
-        "database": {"ok": True, "version": database.query_one("SELECT current_setting('server_version')"), "schema": 1}, "catalog_version": 0,
+        "database": {"ok": True, "version": database.query_one("SELECT current_setting('server_version')"), "schema": len(os.listdir(os.path.join(ROOT, "proto", "sql")))}, "catalog_version": 0,
         "stages": [], "deliveries": {"open": 0, "oldest_due_s": None}, "warnings": []}
     database.query("INSERT INTO stage_instance (stage, name, endpoint, admin, version, host, pid, beat_at, per_second, queue_depth) VALUES"
                    " ('router', 'router-1', 'ipc:///r', 'http://127.0.0.1:1', '0.1', 'h', 11, now() - interval '1 minute', 12.345, 7),"

@@ -44,7 +44,10 @@ static const struct {
                        "{\"window\":\"month\",\"leads\":1},{\"window\":\"total\",\"leads\":1}]") "}", ""},
     {"bad caps", "{" BUYER(",\"caps\":[{\"window\":\"year\",\"leads\":1},{\"window\":\"day\"},{\"leads\":5},{\"window\":\"day\",\"leads\":-1},{\"window\":\"day\",\"leads\":1.5}]") "}",
      "/buyers/0/caps/0/window /buyers/0/caps/2/window /buyers/0/caps/3/leads /buyers/0/caps/4/leads /buyers/0/caps/1"},
-    {"a budget", "{" BUYER(",\"caps\":[{\"window\":\"day\",\"budget\":\"5.00\"}]") "}", "/buyers/0/caps/0/budget"},
+    {"a budget", "{" BUYER(",\"caps\":[{\"window\":\"day\",\"budget\":\"5.00\"}]") "}", ""},
+    {"a budget that is no money", "{" BUYER(",\"caps\":[{\"window\":\"day\",\"budget\":\"5.001\"}]") "}", "/buyers/0/caps/0/budget"},
+    {"a supplier's cap of nothing", "{\"suppliers\":[{\"id\":\"s\",\"caps\":[{\"window\":\"day\"}]}]}", "/suppliers/0/caps/0"},
+    {"a campaign's cap of nothing", "{\"campaigns\":[{\"id\":\"c\",\"caps\":[{\"window\":\"day\"}]}]}", "/campaigns/0/caps/0"},
     {"money", "{" BUYER("") "," CAMPAIGN(",\"contracts\":[{\"id\":\"1\",\"buyer_id\":\"b\",\"price\":\"25\"},{\"id\":\"2\",\"buyer_id\":\"b\",\"price\":\"25.5\"},"
         "{\"id\":\"3\",\"buyer_id\":\"b\",\"price\":\"25.555\"},{\"id\":\"4\",\"buyer_id\":\"b\",\"price\":25},{\"id\":\"5\",\"buyer_id\":\"b\",\"price\":\"-1\"},"
         "{\"id\":\"6\",\"buyer_id\":\"b\",\"price\":\".5\"},{\"id\":\"7\",\"buyer_id\":\"b\"}]") "}",
@@ -88,8 +91,9 @@ static const struct {
     {"wrong places", "{" BUYER("") "," CAMPAIGN(",\"contracts\":[" CONTRACT(",\"states\":[\"tx\",\"XX\",\"Texas\"],\"zips\":[\"752011\",\"a\"],\"weight\":0") "]") "}",
      "/campaigns/0/contracts/0/zips/0 /campaigns/0/contracts/0/zips/1 /campaigns/0/contracts/0/weight"
      " /campaigns/0/contracts/0/states/0 /campaigns/0/contracts/0/states/1 /campaigns/0/contracts/0/states/2"},
-    {"not yet", "{" CAMPAIGN(",\"routing\":\"PING_POST\",\"distribution\":\"WEIGHTED\",\"confirm\":true,\"duplicates_against\":\"all\",\"caps\":[{\"window\":\"day\",\"leads\":1}]") "}",
-     "/campaigns/0/routing /campaigns/0/distribution /campaigns/0/confirm /campaigns/0/duplicates_against /campaigns/0/caps"},
+    {"not yet", "{" CAMPAIGN(",\"routing\":\"PING_POST\",\"confirm\":true,\"duplicates_against\":\"all\"") "}",
+     "/campaigns/0/routing /campaigns/0/confirm /campaigns/0/duplicates_against"},
+    {"ways to sell", "{" CAMPAIGN(",\"distribution\":\"WEIGHTED\",\"caps\":[{\"window\":\"day\",\"leads\":1,\"budget\":\"9.5\"}]") "}", ""},
     {"empty means nothing", "{\"events\":[],\"suppression_lists\":[]," CAMPAIGN(",\"routing\":\"DIRECT_POST\",\"confirm\":false,\"caps\":[],\"inbound_filters\":{\"all\":[]},\"suppression_lists\":[]") "}", ""},
 };
 

@@ -23,7 +23,7 @@ static struct contract contracts[] = {{.id = S("abc-tx"), .buyer = &buyer, .pric
 static struct field_error wrong_fields[] = {
     {S("phone"), S("invalid_format"), {NULL, 0}, S("is no phone number")}, {S("a\"b"), S("required"), {NULL, 0}, S("is required")}};
 static struct field_error wrong_filters[] = {{S("state"), S(""), S("IN"), S("is not taken")}};
-static struct cap day_cap = {WINDOW_DAY, 100, -1}, month_cap = {WINDOW_MONTH, -1, 2500000};
+static struct cap day_cap = {WINDOW_DAY, 100, -1}, month_cap = {WINDOW_MONTH, -1, 2500000}, both_caps = {WINDOW_WEEK, 7, 995};
 static const struct recorded recorded = {.status = 409, .body = S("{\"as\":\"recorded\"}")};
 static const struct decision first = {.answer_status = 201, .answer_body = S("{\"as\":\"the first\"}")};
 
@@ -106,6 +106,9 @@ static const struct {
     {.claim = "a source without money", .reason = REASON_SOURCE_CAPPED, .state = LEAD_REJECTED, .full = &month_cap, .status = 403,
      .body = HEAD("source_capped", "this source has reached its cap", "Source capped", 403) DATA("REJECTED", ""),
      .trail = "[{\"decision\":\"rejected\",\"reason\":\"source_capped\",\"detail\":\"month: 25000.00\"}]"},
+    {.claim = "a source with both in one cap", .reason = REASON_SOURCE_CAPPED, .state = LEAD_REJECTED, .full = &both_caps, .status = 403,
+     .body = HEAD("source_capped", "this source has reached its cap", "Source capped", 403) DATA("REJECTED", ""),
+     .trail = "[{\"decision\":\"rejected\",\"reason\":\"source_capped\",\"detail\":\"week: 7 leads, 9.95\"}]"},
 
     {.claim = "forbidden: nothing is recorded", .action = ACTION_REFUSE, .verdict = REASON_FORBIDDEN, .reason = REASON_FORBIDDEN,
      .message = "this supplier is not on the campaign", .status = 403,
