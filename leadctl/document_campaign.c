@@ -91,4 +91,5 @@ void document_check_campaign(struct check *check, const struct json *campaign, s
     document_check_fields(check, campaign, place);
     check_sources(check, campaign, place);
     check_contracts(check, campaign, place);
+    document_check_filters(check, campaign, place);
 }

@@ -1,14 +1,30 @@
 #include "proto/catalog.h"
 
 #include "common/arena.h"
+#include "common/pattern.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+struct kept_pattern {
+    struct pattern *pattern;
+    struct kept_pattern *next;
+};
+
+void catalog_keep_pattern(struct catalog *catalog, struct pattern *pattern)
+{
+    struct kept_pattern *kept = arena_alloc(catalog->arena, sizeof *kept);
+
+    *kept = (struct kept_pattern){pattern, catalog->patterns};
+    catalog->patterns = kept;
+}
 
 void catalog_free(struct catalog **catalog)
 {
     if (*catalog == NULL)
         return;
+    for (struct kept_pattern *kept = (*catalog)->patterns; kept != NULL; kept = kept->next)
+        pattern_free(&kept->pattern);
     arena_free(&(*catalog)->arena);
     free(*catalog);
     *catalog = NULL;
@@ -52,6 +68,11 @@ const struct campaign *catalog_campaign(const struct catalog *catalog, struct sp
 const struct source *campaign_source(const struct campaign *campaign, struct span supplier_id)
 {
     return find(campaign->sources, campaign->source_count, sizeof *campaign->sources, supplier_id);
+}
+
+const struct zone *catalog_clock(const struct catalog *catalog, struct span name)
+{
+    return find(catalog->clocks, catalog->clock_count, sizeof *catalog->clocks, name);
 }
 
 const struct field_spec *campaign_field(const struct campaign *campaign, struct span name)

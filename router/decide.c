@@ -90,11 +90,14 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
     const struct source *source = plan->source;
     bool counts = !plan->lead->is_test;
 
+    rank_at(arena, plan->campaign, &plan->lead->fields, facts->now_us, plan->candidates, plan->eligible_count);
     decision->sales = arena_alloc(arena, plan->eligible_count * sizeof *decision->sales);
     for (size_t i = 0; i < plan->eligible_count; i++) {
         struct candidate *candidate = &plan->candidates[i];
         const struct contract *contract = candidate->contract;
 
+        if (candidate->pass != PASS_NONE)
+            continue;
         candidate->pass = judge(facts, decision, candidate, plan->campaign->max_sells);
         if (candidate->pass != PASS_NONE)
             continue;
