@@ -105,7 +105,7 @@ struct contract {
     size_t zip_count;
     const struct filter *filters;    /* NULL: none */
     const struct schedule *schedule; /* NULL: always open */
-    struct price_rule *price_rules;  /* the first that passes gives the price */
+    struct price_rule *price_rules;  /* the first that matches gives the price */
     size_t price_rule_count;
     bool is_timed;                   /* schedule, filters or prices depend on the time */
     struct cap_owner caps;

@@ -181,7 +181,7 @@ static const struct filter *filter_of(struct load *load, const struct campaign *
     struct json *its = json_get(doc, key);
     const struct filter *filter = its != NULL ? filter_read(load->catalog, campaign, its, &place, complaints_of(load)) : NULL;
 
-    return filter != NULL && filter->kind == FILTER_ALL && filter->part_count == 0 ? NULL : filter;
+    return filter != NULL && filter->kind == FILTER_ALL && filter->part_count == 0 && filter->schedule == NULL ? NULL : filter;
 }
 
 static int read_rules(struct load *load, struct campaign *campaign, struct contract *contract, const struct json *doc)

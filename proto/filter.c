@@ -233,3 +233,10 @@ bool filter_judge(const struct filter *filter, struct filter_view *view, struct 
 
     return filter == NULL || judge(filter, view, failures != NULL ? failures : &none) != FAILED;
 }
+
+bool filter_matches(const struct filter *filter, struct filter_view *view)
+{
+    struct filter_failures none = {NULL, 0, 0};
+
+    return filter == NULL || judge(filter, view, &none) == PASSED;
+}

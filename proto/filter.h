@@ -87,4 +87,7 @@ struct filter_failures {
 /* Does it pass? failures may be NULL. A filter of NULL passes. */
 bool filter_judge(const struct filter *filter, struct filter_view *view, struct filter_failures *failures);
 
+/* Is it applied, and does it pass? For a price rule, whose price a filter outside its schedule must not give. */
+bool filter_matches(const struct filter *filter, struct filter_view *view);
+
 #endif

@@ -75,7 +75,7 @@ static void set_price(struct candidate *candidate, struct filter_view *view)
     const struct contract *contract = candidate->contract;
 
     for (size_t i = 0; i < contract->price_rule_count; i++)
-        if (filter_judge(contract->price_rules[i].filter, view, NULL)) {
+        if (filter_matches(contract->price_rules[i].filter, view)) {
             candidate->price_cents = contract->price_rules[i].price_cents;
             return;
         }

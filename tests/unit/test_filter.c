@@ -235,6 +235,7 @@ static const struct {
     {"wrong schedules", ALL("{\"field\":\"age\",\"op\":\"IS EMPTY\",\"schedule\":{\"days\":[\"MON\",\"Mon\"],\"hours\":[[\"9:00\",\"17:00\"],[\"24:00\",\"01:00\"],[\"09:00\"],[\"09:00\",\"24:01\"],[\"09:60\",\"10:00\"],[\"09:00\",\"09:00\"],5],\"zone\":1}}"), "",
      "/all/0/schedule/zone /all/0/schedule/days/1 /all/0/schedule/hours/0/0 /all/0/schedule/hours/1/0 /all/0/schedule/hours/2 /all/0/schedule/hours/3/1"
      " /all/0/schedule/hours/4/0 /all/0/schedule/hours/5/1 /all/0/schedule/hours/6 ", '-'},
+    {"only a schedule that is shut", "{\"schedule\":{\"days\":[\"TUE\"]}}", "", "", 'y'},
     {"a schedule is an object", "{\"schedule\":[]}", "", "/schedule ", '-'},
     {"days and hours are lists", "{\"schedule\":{\"days\":\"MON\",\"hours\":{}}}", "", "/schedule/days /schedule/hours ", '-'},
 };
@@ -247,6 +248,34 @@ static void groups_judge(void **state)
 
         if (got != groups[i].want || strcmp(failed, groups[i].failed) != 0)
             fail_msg("%s: %c, not %c (%s)", groups[i].claim, got, groups[i].want, failed);
+    }
+}
+
+/* A price rule's filter: outside its schedule it gives no price. */
+static const struct { const char *claim, *filter, *sent; bool matches; } matches[] = {
+    {"everybody", "{}", "", true}, {"an empty all", ALL(""), "", true}, {"who passes", AGE(">", 20), "age=21", true}, {"who fails", AGE(">", 20), "age=20", false},
+    {"a shut rule", RULE_SHUT, "age=51", false}, {"an open rule", RULE_OPEN, "age=51", true}, {"an open rule that fails", RULE_OPEN, "age=50", false},
+    {"a shut rule beside another", ALL(RULE_SHUT "," AGE(">", 20)), "age=21", true}, {"nothing but shut rules", ALL(RULE_SHUT "," RULE_SHUT), "age=51", false},
+    {"its time", "{\"schedule\":{\"days\":[\"MON\"]}}", "", true}, {"another time", "{\"schedule\":{\"days\":[\"TUE\"]}}", "", false},
+};
+
+static void filters_match_when_they_are_applied(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof matches / sizeof *matches; i++) {
+        struct catalog *catalog = catalog_new();
+        struct complaints *list = complaints_new();
+        struct error err;
+        struct json *doc = json_parse(span_of(matches[i].filter), &err);
+        struct field_list fields = fields_of(catalog->arena, matches[i].sent);
+        struct filter_view view = {.arena = catalog->arena, .now = moment_at(&new_york, NOON * INT64_C(1000000)),
+                                   .values = filter_values(catalog->arena, &campaign, &fields)};
+
+        if (filter_matches(filter_read(catalog, &campaign, doc, NULL, list), &view) != matches[i].matches)
+            fail_msg("%s", matches[i].claim);
+        json_free(&doc);
+        complaints_free(&list);
+        catalog_free(&catalog);
     }
 }
 
@@ -433,6 +462,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rules_judge),
         cmocka_unit_test(groups_judge),
+        cmocka_unit_test(filters_match_when_they_are_applied),
         cmocka_unit_test(a_filter_has_an_end),
         cmocka_unit_test(schedules_are_open),
         cmocka_unit_test(a_zone_has_offsets_before_and_behind_its_changes),
