@@ -1,33 +1,32 @@
 #include "proto/catalog.h"
 
 #include "common/arena.h"
-#include "common/pattern.h"
+#include "common/must.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct kept_pattern {
-    struct pattern *pattern;
-    struct kept_pattern *next;
-};
-
-void catalog_keep_pattern(struct catalog *catalog, struct pattern *pattern)
-{
-    struct kept_pattern *kept = arena_alloc(catalog->arena, sizeof *kept);
-
-    *kept = (struct kept_pattern){pattern, catalog->patterns};
-    catalog->patterns = kept;
-}
 
 void catalog_free(struct catalog **catalog)
 {
     if (*catalog == NULL)
         return;
-    for (struct kept_pattern *kept = (*catalog)->patterns; kept != NULL; kept = kept->next)
-        pattern_free(&kept->pattern);
+    for (size_t i = 0; i < (*catalog)->pattern_count; i++)
+        pattern_free(&(*catalog)->patterns[i]);
+    free((*catalog)->patterns);
     arena_free(&(*catalog)->arena);
     free(*catalog);
     *catalog = NULL;
+}
+
+void catalog_keep_pattern(struct catalog *catalog, struct pattern *pattern)
+{
+    if (pattern == NULL)
+        return;
+    if (catalog->pattern_count == catalog->pattern_room) {
+        catalog->pattern_room = catalog->pattern_room > 0 ? 2 * catalog->pattern_room : 16;
+        catalog->patterns = must_realloc(catalog->patterns, catalog->pattern_room * sizeof *catalog->patterns);
+    }
+    catalog->patterns[catalog->pattern_count++] = pattern;
 }
 
 /* All lists begin their entries with a span that they are sorted by. */

@@ -1,7 +1,7 @@
 /*
  * catalog.h - the configuration in a process's memory: one snapshot, read whole, swapped whole.
  *
- * Everything in a catalog lives in its arena and is borrowed by whoever looks; nothing changes after it was loaded.
+ * Everything in a catalog lives in its arena (or, patterns, with it) and is borrowed by whoever looks; nothing changes after it was loaded.
  * Lists are sorted by id. A daemon loads only the parts that it needs and that its database role may read.
  */
 #ifndef LEADLINE_PROTO_CATALOG_H
@@ -9,6 +9,7 @@
 
 #include "common/cidr.h"
 #include "common/db.h"
+#include "common/pattern.h"
 #include "proto/cap.h"
 #include "proto/field.h"
 #include "proto/moment.h"
@@ -28,7 +29,6 @@ enum catalog_part {
 
 struct filter;   /* proto/filter.h */
 struct schedule; /* proto/schedule.h */
-struct pattern;  /* common/pattern.h */
 
 /* A token bucket: so many a second, and so many above that at once. */
 struct rate {
@@ -147,7 +147,6 @@ struct catalog {
     size_t clock_count;
     const struct zone *clock; /* the installation's */
     int64_t loaded_ms;        /* monotonic; clocks are right for CLOCKS_MS at least */
-    struct kept_pattern *patterns;
     struct supplier *suppliers;
     size_t supplier_count;
     struct api_key *keys; /* sorted by hash */
@@ -156,6 +155,8 @@ struct catalog {
     size_t buyer_count;
     struct campaign *campaigns;
     size_t campaign_count;
+    struct pattern **patterns; /* of all campaigns, to be freed with it */
+    size_t pattern_count, pattern_room;
     struct arena *arena;
 };
 
@@ -169,7 +170,7 @@ typedef void catalog_fn(void *ctx, struct catalog *catalog, const char *why);
 void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx);
 void catalog_free(struct catalog **catalog);
 
-/* The pattern is the catalog's from now on, and ends with it. */
+/* Takes a pattern over; it lives as long as the catalog. NULL is accepted. For what loads a catalog. */
 void catalog_keep_pattern(struct catalog *catalog, struct pattern *pattern);
 
 /* All borrowed; NULL when there is none. */

@@ -3,7 +3,7 @@
  *
  *   {"days": ["MON", "FRI"], "hours": [["09:00", "17:00"], ["22:00", "06:00"]]}
  *
- * Absent or empty days or hours mean all. A range begins at its first minute and ends before its last: 17:00 is outside, 24:00 is the
+ * Absent or empty days or hours mean all. The end of a range is outside it: at 17:00 it is shut. 24:00 is the
  * end of the day. A range whose end is before its beginning goes over midnight and belongs to the day on which it begins: with FRI,
  * ["22:00", "06:00"] ends on Saturday morning. Times are those of the clock on the wall: an hour that comes twice is open twice, one
  * that is left out is not there.

@@ -1,6 +1,5 @@
-/* test_filter.c - proto/filter*.c, schedule.c, moment.c, decimal.c: what passes, what does not compile, what time it is. */
+/* test_filter.c - proto/filter*.c, schedule.c, moment.c: what passes, what does not compile, what time it is. */
 #include "common/must.h"
-#include "proto/decimal.h"
 #include "proto/filter_read.h"
 
 #include <setjmp.h>
@@ -393,21 +392,6 @@ static void dates_have_days(void **state)
             fail_msg("%s: %lld", rows[i].date, (long long)date_day(span_of(rows[i].date)));
 }
 
-static void decimals_are_in_order(void **state)
-{
-    static const char *const sorted[] = {"-100", "-99.5", "-10", "-9", "-1.25", "-1.2", "-0.5", "-0.05", "0", "0.05", "0.5", "0.51", "1", "1.2", "1.25", "2",
-                                         "9", "10", "99.5", "100", "12345678901234567890", "12345678901234567890.1"};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof sorted / sizeof *sorted; i++)
-        for (size_t j = 0; j < sizeof sorted / sizeof *sorted; j++) {
-            int order = decimal_compare(span_of(sorted[i]), span_of(sorted[j]));
-
-            if ((order > 0) - (order < 0) != (i > j) - (i < j))
-                fail_msg("%s and %s: %d", sorted[i], sorted[j], order);
-        }
-}
-
 /* What suppliers are told: values where they are nobody's, never where they could be somebody's. */
 static const struct { const char *filter, *message; } messages[] = {
     {AGE(">=", 21), "must be at least 21"},
@@ -467,7 +451,6 @@ int main(void)
         cmocka_unit_test(schedules_are_open),
         cmocka_unit_test(a_zone_has_offsets_before_and_behind_its_changes),
         cmocka_unit_test(dates_have_days),
-        cmocka_unit_test(decimals_are_in_order),
         cmocka_unit_test(messages_tell_no_secrets),
         cmocka_unit_test(a_search_that_gives_up_is_counted),
     };
