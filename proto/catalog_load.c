@@ -5,7 +5,7 @@
 #include "common/json.h"
 #include "common/map.h"
 #include "common/must.h"
-#include "proto/filter_read.h"
+#include "proto/catalog_rules.h"
 #include "proto/money.h"
 
 #include <stdio.h>
@@ -30,7 +30,7 @@ struct load {
     /* while it is read */
     struct catalog *catalog;
     struct map *counters; /* of counter_row, by key */
-    struct complaints *complaints; /* about filters */
+    struct complaints *complaints; /* about rules */
     char why[256];
 };
 
@@ -125,92 +125,15 @@ static int caps_of(struct load *load, struct cap_owner *out, const struct json *
     return 0;
 }
 
-/* Rules: filters, schedules, the zones that they are judged in ------------------------------------------------------------ */
-
-/* Offsets of the zones and their changes from yesterday on; they change at quarters of an hour. */
-#define CLOCKS(zones)                                                                                                          \
-    "SELECT name, extract(epoch FROM at)::int8, offset_s FROM (SELECT name, at, offset_s, lag(offset_s) OVER (PARTITION BY name ORDER BY at) AS before" \
-    " FROM (SELECT name, at, extract(epoch FROM (at AT TIME ZONE name) - (at AT TIME ZONE 'UTC'))::int8 AS offset_s"           \
-    " FROM (" zones ") z (name), generate_series(date_trunc('hour', now()) - interval '1 day', now() + interval '9 days',"     \
-    " interval '15 minutes') AS at) o) c WHERE before IS DISTINCT FROM offset_s ORDER BY name COLLATE \"C\", at"
-#define OWN_ZONE "SELECT coalesce(doc->>'time_zone', 'UTC') FROM installation"
-static const char CLOCK_OF_INSTALLATION[] = CLOCKS(OWN_ZONE);
-static const char CLOCKS_OF_ALL[] = CLOCKS(OWN_ZONE " UNION SELECT doc->>'time_zone' FROM buyer WHERE doc->>'time_zone' IS NOT NULL");
-
-static void read_clocks(struct load *load, const struct db_rows *rows)
-{
-    struct catalog *catalog = load->catalog;
-    struct zone_change *changes = arena_alloc(catalog->arena, (size_t)db_count(rows) * sizeof *changes);
-
-    catalog->clocks = arena_alloc(catalog->arena, (size_t)db_count(rows) * sizeof *catalog->clocks);
-    for (int i = 0; i < db_count(rows); i++) {
-        struct zone *zone = catalog->clock_count > 0 ? &catalog->clocks[catalog->clock_count - 1] : NULL;
-
-        changes[i] = (struct zone_change){db_int(rows, i, 1), db_int(rows, i, 2)};
-        if (zone == NULL || !span_equal(zone->name, db_text(rows, i, 0))) {
-            zone = &catalog->clocks[catalog->clock_count++];
-            zone->name = keep(load, db_text(rows, i, 0));
-            zone->changes = &changes[i];
-        }
-        zone->change_count++;
-    }
-}
-
-/* What apply has taken can be read; else it was taken by another version. Returns 0, or -1 with load->why. */
+/* What apply has taken can be read; else another version has taken it. Returns 0, or -1 with load->why. */
 static int are_read(struct load *load, const char *kind, struct span id)
 {
-    const struct complaint *first = load->complaints != NULL && load->complaints->count > 0 ? &load->complaints->items[0] : NULL;
+    const struct complaint *first = load->complaints->items;
 
-    if (first == NULL)
+    if (load->complaints->count == 0)
         return 0;
     snprintf(load->why, sizeof load->why, "%s %.*s: %.60s %.120s", kind, SPAN_FMT(id), first->pointer, first->sentence);
     return -1;
-}
-
-static struct complaints *complaints_of(struct load *load)
-{
-    if (load->complaints == NULL)
-        load->complaints = complaints_new();
-    return load->complaints;
-}
-
-/* The filter under that key; NULL when there is none or everything passes it. are_read() tells whether it could be read. */
-static const struct filter *filter_of(struct load *load, const struct campaign *campaign, const struct json *doc, const char *key)
-{
-    struct place place = {NULL, key, 0};
-    struct json *its = json_get(doc, key);
-    const struct filter *filter = its != NULL ? filter_read(load->catalog, campaign, its, &place, complaints_of(load)) : NULL;
-
-    return filter != NULL && filter->kind == FILTER_ALL && filter->part_count == 0 && filter->schedule == NULL ? NULL : filter;
-}
-
-static int read_rules(struct load *load, struct campaign *campaign, struct contract *contract, const struct json *doc)
-{
-    const struct json *rules = json_get(doc, "price_rules");
-    struct json *schedule = json_get(doc, "schedule");
-    struct place place = {NULL, "schedule", 0};
-
-    contract->filters = filter_of(load, campaign, doc, "filters");
-    contract->is_timed = contract->filters != NULL && contract->filters->is_timed;
-    if (json_count(schedule) > 0) {
-        contract->schedule = schedule_read(load->catalog->arena, schedule, &place, complaints_of(load));
-        contract->is_timed = true;
-    }
-    contract->price_rule_count = json_count(rules);
-    contract->price_rules = arena_alloc(load->catalog->arena, contract->price_rule_count * sizeof *contract->price_rules);
-    for (size_t i = 0; i < contract->price_rule_count; i++) {
-        struct price_rule *rule = &contract->price_rules[i];
-
-        rule->filter = filter_of(load, campaign, json_at(rules, i), "filter");
-        contract->is_timed |= rule->filter != NULL && rule->filter->is_timed;
-        if (money_parse(json_get_text(json_at(rules, i), "price"), &rule->price_cents) != 0) {
-            snprintf(load->why, sizeof load->why, "unreadable price of contract %.*s", SPAN_FMT(contract->id));
-            return -1;
-        }
-    }
-    campaign->has_rules |= contract->filters != NULL || contract->price_rule_count > 0;
-    campaign->is_timed |= contract->is_timed;
-    return are_read(load, "contract", contract->id);
 }
 
 /* The tables, in the order in which they need each other -------------------------------------------------------------- */
@@ -398,7 +321,7 @@ static int read_campaign(struct load *load, struct campaign *campaign, const str
     if (read_fields(load, campaign, json_get(doc, "fields")) == 0)
         rc = caps_of(load, &campaign->caps, json_get(doc, "caps"), "campaign", campaign->id, campaign->id);
     if (rc == 0) {
-        campaign->inbound = filter_of(load, campaign, doc, "inbound_filters");
+        catalog_read_inbound(load->catalog, campaign, doc, load->complaints);
         rc = are_read(load, "campaign", campaign->id);
     }
     json_free(&doc);
@@ -456,8 +379,10 @@ static int read_contract(struct load *load, struct contract *contract, const str
     contract->states = texts(load, json_get(doc, "states"), &contract->state_count);
     contract->zips = texts(load, json_get(doc, "zips"), &contract->zip_count);
     rc = caps_of(load, &contract->caps, json_get(doc, "caps"), "contract", campaign->id, contract->id);
-    if (rc == 0)
-        rc = read_rules(load, campaign, contract, doc);
+    if (rc == 0) {
+        catalog_read_rules(load->catalog, campaign, contract, doc, load->complaints);
+        rc = are_read(load, "contract", contract->id);
+    }
     if (contract->buyer == NULL) {
         snprintf(load->why, sizeof load->why, "contract %.*s without its buyer", SPAN_FMT(contract->id));
         rc = -1;
@@ -521,7 +446,7 @@ static int read_all(struct load *load, struct db_rows *const *rows)
     if (load->at.clocks >= 0) {
         struct span zone = json_get_text(doc, "time_zone");
 
-        read_clocks(load, rows[load->at.clocks]);
+        catalog_read_clocks(catalog, rows[load->at.clocks]);
         catalog->clock = catalog_clock(catalog, zone.len > 0 ? zone : SPAN("UTC"));
     }
     json_free(&doc);
@@ -566,6 +491,7 @@ static void on_loaded(void *ctx, struct db_rows *const *rows, const struct db_er
     load->catalog = must_zalloc(sizeof *load->catalog);
     load->catalog->arena = arena_new();
     load->catalog->loaded_ms = clock_mono_ms();
+    load->complaints = complaints_new();
     load->counters = load->at.counters >= 0 ? map_new() : NULL;
     if (read_all(load, rows) != 0)
         catalog_free(&load->catalog);
@@ -596,7 +522,7 @@ void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx)
     db_sql(job, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     load->at.installation = ask(job, &next, true, "SELECT catalog_version, doc::text, is_development FROM installation");
     load->at.secret = ask(job, &next, parts & CATALOG_SECRET, "SELECT secret FROM installation_secret");
-    load->at.clocks = ask(job, &next, parts & CATALOG_CAMPAIGNS, parts & CATALOG_SELLING ? CLOCKS_OF_ALL : CLOCK_OF_INSTALLATION);
+    load->at.clocks = ask(job, &next, parts & CATALOG_CAMPAIGNS, parts & CATALOG_SELLING ? catalog_clocks_sql : catalog_clock_sql);
     load->at.counters = ask(job, &next, parts & CATALOG_SELLING,
                             "SELECT id, kind::text, campaign_id, owner_id, time_zone FROM counter WHERE is_live ORDER BY id");
     load->at.suppliers = ask(job, &next, true, "SELECT id, status, doc::text FROM supplier ORDER BY id COLLATE \"C\"");

@@ -121,6 +121,7 @@ static bool is_matched(const struct filter *rule, struct filter_view *view, stru
 static bool judge_rule(const struct filter *rule, struct filter_view *view)
 {
     const struct field *field = view->values[rule->field];
+    int64_t day;
 
     if (field == NULL)
         return absent_passes[rule->op];
@@ -154,9 +155,9 @@ static bool judge_rule(const struct filter *rule, struct filter_view *view)
     case FILTER_NOT_EMPTY:
         return true;
     case FILTER_SINCE:
-        return date_day(field->text) >= view->now.day - rule->days;
+        return date_day(field->text, &day) && day >= view->now.day - rule->days;
     case FILTER_UNTIL:
-        return date_day(field->text) <= view->now.day - rule->days;
+        return date_day(field->text, &day) && day <= view->now.day - rule->days;
     case FILTER_OP_COUNT:
         break;
     }

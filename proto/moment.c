@@ -1,5 +1,7 @@
 #include "proto/moment.h"
 
+#include "proto/ascii.h"
+
 #include <stdio.h>
 
 static const char *const weekdays[] = {"MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"};
@@ -58,15 +60,23 @@ static int64_t number_at(struct span text, size_t begin, size_t digits)
 }
 
 /* Years begin in March here, so that the day that is not always there is their last; an era is 400 of them, 146097 days. */
-int64_t date_day(struct span date)
+bool date_day(struct span date, int64_t *out)
 {
-    int64_t year = number_at(date, 0, 4), month = number_at(date, 5, 2), day = number_at(date, 8, 2);
-    int64_t era, of_era, of_year;
+    int64_t year, month, day, era, of_era, of_year;
 
+    if (date.len != 10)
+        return false;
+    for (size_t i = 0; i < date.len; i++)
+        if (i == 4 || i == 7 ? date.ptr[i] != '-' : !ascii_is_digit(date.ptr[i]))
+            return false;
+    year = number_at(date, 0, 4);
+    month = number_at(date, 5, 2);
+    day = number_at(date, 8, 2);
     year -= month <= 2;
     month = (month + 9) % 12;
     era = floor_div(year, 400);
     of_era = year - era * 400;
     of_year = (153 * month + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    *out = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    return true;
 }

@@ -10,6 +10,7 @@
 
 #include "common/span.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,7 +43,7 @@ const char *moment_text(const struct moment *moment, char out[MOMENT_TEXT_BYTES]
 /* The day of the week of that word ("MON"), 0 … 6, or -1. */
 int weekday_of(struct span word);
 
-/* Days since 1970-01-01 of a date's normal form, YYYY-MM-DD. */
-int64_t date_day(struct span date);
+/* Days since 1970-01-01 of a date's normal form, YYYY-MM-DD. Returns false when the text has not that shape. */
+bool date_day(struct span date, int64_t *day);
 
 #endif

@@ -156,7 +156,7 @@ static const struct {
     {"moved", ">= DAYS AGO", "30", "2026-05-16", 'y'}, {"moved", ">= DAYS AGO", "30", "2026-05-15", 'n'}, {"moved", ">= DAYS AGO", "30", "2026-06-15", 'y'}, {"moved", ">= DAYS AGO", "30", "2027-01-01", 'y'},
     {"moved", "<= DAYS AGO", "30", "2026-05-16", 'y'}, {"moved", "<= DAYS AGO", "30", "2026-05-17", 'n'}, {"moved", "<= DAYS AGO", "30", "1999-12-31", 'y'}, {"moved", "<= DAYS AGO", "0", "2026-06-15", 'y'}, {"moved", "<= DAYS AGO", "0", "2026-06-16", 'n'},
     {"moved", ">= DAYS AGO", "365", "2025-06-15", 'y'}, {"moved", ">= DAYS AGO", "365", "2025-06-14", 'n'}, {"moved", ">= DAYS AGO", "838", "2024-02-28", 'y'}, {"moved", ">= DAYS AGO", "837", "2024-02-28", 'n'},
-    {"moved", ">= DAYS AGO", "-1", "2026-06-15", '-'}, {"moved", ">= DAYS AGO", "1.5", "2026-06-15", '-'}, {"moved", ">= DAYS AGO", "\"30\"", "2026-06-15", '-'}, {"moved", ">= DAYS AGO", "36501", "2026-06-15", '-'}, {"city", ">= DAYS AGO", "1", "2026-06-15", '-'}, {"moved", "<= DAYS AGO", NULL, "2026-06-15", '-'},
+    {"moved", ">= DAYS AGO", "-1", "2026-06-15", '-'}, {"moved", ">= DAYS AGO", "1.5", "2026-06-15", '-'}, {"moved", ">= DAYS AGO", "\"30\"", "2026-06-15", '-'}, {"moved", ">= DAYS AGO", "36501", "2026-06-15", '-'}, {"city", ">= DAYS AGO", "1", "2026-06-15", '-'}, {"moved", "<= DAYS AGO", NULL, "2026-06-15", '-'}, {"moved", "<= DAYS AGO", "1", "long", 'n'}, {"moved", ">= DAYS AGO", "1", "9", 'n'},
     /* what is no rule */
     {"nothing", "==", "1", NULL, '-'}, {"flo_supplier_id", "==", "\"acme\"", NULL, '-'}, {"age", "=", "1", "1", '-'}, {"age", "in", "[1]", "1", '-'}, {"age", "", "1", "1", '-'}, {"", "==", "1", "1", '-'},
 };
@@ -386,10 +386,15 @@ static void dates_have_days(void **state)
         {"2024-02-29", 19782}, {"2026-06-15", 20619}, {"0001-01-01", -719162}, {"9999-12-31", 2932896},
     };
 
+    static const char *const others[] = {"", "2026", "2026-06-1", "2026-06-155", "2026/06/15", "2026-06-1x", "-026-06-15"};
+    int64_t day;
+
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (date_day(span_of(rows[i].date)) != rows[i].day)
-            fail_msg("%s: %lld", rows[i].date, (long long)date_day(span_of(rows[i].date)));
+        if (!date_day(span_of(rows[i].date), &day) || day != rows[i].day)
+            fail_msg("%s: %lld", rows[i].date, (long long)day);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(date_day(span_of(others[i]), &day));
 }
 
 /* What suppliers are told: values where they are nobody's, never where they could be somebody's. */
