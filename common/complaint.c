@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct complaints *complaints_new(void)
 {
@@ -56,6 +57,16 @@ const char *place_pointer(struct arena *arena, const struct place *place)
     return pointer;
 }
 
+/* Takes a pointer that lives in the list's arena. */
+static void add(struct complaints *list, const char *pointer, const char *sentence)
+{
+    if (list->count == list->room) {
+        list->room = list->room == 0 ? 16 : 2 * list->room;
+        list->items = must_realloc(list->items, list->room * sizeof *list->items);
+    }
+    list->items[list->count++] = (struct complaint){pointer, arena_text(list->arena, span_of(sentence))};
+}
+
 void complain(struct complaints *list, const struct place *place, const char *format, ...)
 {
     char sentence[512];
@@ -64,11 +75,19 @@ void complain(struct complaints *list, const struct place *place, const char *fo
     va_start(args, format);
     vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
-    if (list->count == list->room) {
-        list->room = list->room == 0 ? 16 : 2 * list->room;
-        list->items = must_realloc(list->items, list->room * sizeof *list->items);
+    add(list, place_pointer(list->arena, place), sentence);
+}
+
+void complaints_merge(struct complaints *list, const struct complaints *other)
+{
+    size_t own = list->count;
+
+    for (size_t i = 0; i < other->count; i++) {
+        size_t at = 0;
+
+        while (at < own && strcmp(list->items[at].pointer, other->items[i].pointer) != 0)
+            at++;
+        if (at == own)
+            add(list, arena_text(list->arena, span_of(other->items[i].pointer)), other->items[i].sentence);
     }
-    list->items[list->count].pointer = place_pointer(list->arena, place);
-    list->items[list->count].sentence = arena_text(list->arena, span_of(sentence));
-    list->count++;
 }

@@ -38,6 +38,9 @@ void complaints_free(struct complaints **list);
 /* Adds one. A place of NULL is the whole document. */
 void complain(struct complaints *list, const struct place *place, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Adds those of another list that are about places which this list has nothing about. */
+void complaints_merge(struct complaints *list, const struct complaints *other);
+
 /* The place's JSON pointer, in the arena. */
 const char *place_pointer(struct arena *arena, const struct place *place);
 

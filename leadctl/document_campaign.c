@@ -92,4 +92,5 @@ void document_check_campaign(struct check *check, const struct json *campaign, s
     document_check_caps(check, campaign, place);
     check_sources(check, campaign, place);
     check_contracts(check, campaign, place);
+    document_check_filters(check, campaign, place);
 }

@@ -45,6 +45,9 @@ void document_check_supplier(struct check *check, const struct json *supplier, c
 void document_check_buyer(struct check *check, const struct json *buyer, const struct place *place);
 void document_check_campaign(struct check *check, const struct json *campaign, struct map *ids, const struct place *place);
 
+/* Its inbound filters; its contracts' filters, price rules and schedules. */
+void document_check_filters(struct check *check, const struct json *campaign, const struct place *place);
+
 /* Its fields and duplicate rules. */
 void document_check_fields(struct check *check, const struct json *campaign, const struct place *place);
 

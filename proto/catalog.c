@@ -87,6 +87,11 @@ const struct source *campaign_source(const struct campaign *campaign, struct spa
     return find(campaign->sources, campaign->source_count, sizeof *campaign->sources, supplier_id);
 }
 
+const struct zone *catalog_clock(const struct catalog *catalog, struct span name)
+{
+    return find(catalog->clocks, catalog->clock_count, sizeof *catalog->clocks, name);
+}
+
 const struct field_spec *campaign_field(const struct campaign *campaign, struct span name)
 {
     return find(campaign->fields, campaign->field_count, sizeof *campaign->fields, name);

@@ -12,9 +12,12 @@
 #include "common/pattern.h"
 #include "proto/cap.h"
 #include "proto/field.h"
+#include "proto/moment.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+enum { CLOCKS_MS = 24 * 3600 * 1000 }; /* a catalog that is older is read again, for the changes of its zones */
 
 enum catalog_part {
     CATALOG_KEYS = 1,      /* API keys */
@@ -23,6 +26,9 @@ enum catalog_part {
     CATALOG_DELIVERY = 8,  /* buyers with endpoints and secrets */
     CATALOG_SECRET = 16,   /* the installation's secret for digests */
 };
+
+struct filter;   /* proto/filter.h */
+struct schedule; /* proto/schedule.h */
 
 /* A token bucket: so many a second, and so many above that at once. */
 struct rate {
@@ -51,6 +57,7 @@ struct buyer {
     struct span id;
     bool is_active;
     struct cap_owner caps;
+    const struct zone *zone; /* its own, or the installation's; CATALOG_SELLING */
     /* CATALOG_DELIVERY */
     const char *url; /* "" when it has no endpoint: deliveries wait */
     struct span *secrets; /* as in the document, whsec_… */
@@ -80,6 +87,12 @@ struct source {
     struct cap_owner caps;
 };
 
+/* Another price for the leads that pass its filter. */
+struct price_rule {
+    const struct filter *filter;
+    int64_t price_cents;
+};
+
 struct contract {
     struct span id;
     const struct buyer *buyer;
@@ -91,6 +104,11 @@ struct contract {
     size_t state_count;
     struct span *zips; /* prefixes */
     size_t zip_count;
+    const struct filter *filters;    /* NULL: none */
+    const struct schedule *schedule; /* NULL: always open */
+    struct price_rule *price_rules;  /* the first that matches gives the price */
+    size_t price_rule_count;
+    bool is_timed;                   /* schedule, filters or prices depend on the time */
     struct cap_owner caps;
 };
 
@@ -115,6 +133,8 @@ struct campaign {
     int64_t max_sells;
     struct field_spec *fields; /* system fields and the campaign's own, sorted by name */
     size_t field_count;
+    const struct filter *inbound; /* NULL: none */
+    bool has_rules, is_timed;     /* one of its contracts has filters or prices; depends on the time */
     struct duplicate_rule *duplicates;
     size_t duplicate_count;
     struct source *sources;
@@ -130,6 +150,10 @@ struct catalog {
     uint8_t secret[32];
     struct span *zones; /* the time zones in which windows are counted; a cap_owner's zone is an index */
     size_t zone_count;
+    struct zone *clocks; /* zones of rules: the installation's and, with CATALOG_SELLING, the buyers'; by name */
+    size_t clock_count;
+    const struct zone *clock; /* the installation's */
+    int64_t loaded_ms;        /* monotonic; clocks are right for CLOCKS_MS at least */
     struct supplier *suppliers;
     size_t supplier_count;
     struct api_key *keys; /* sorted by hash */
@@ -162,6 +186,7 @@ const struct supplier *catalog_key(const struct catalog *catalog, const uint8_t 
 const struct buyer *catalog_buyer(const struct catalog *catalog, struct span id);
 const struct campaign *catalog_campaign(const struct catalog *catalog, struct span id);
 const struct source *campaign_source(const struct campaign *campaign, struct span supplier_id);
+const struct zone *catalog_clock(const struct catalog *catalog, struct span name);
 const struct field_spec *campaign_field(const struct campaign *campaign, struct span name);
 
 #endif

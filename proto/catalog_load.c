@@ -1,9 +1,11 @@
 #include "proto/catalog.h"
 
+#include "common/clock.h"
 #include "common/complaint.h"
 #include "common/json.h"
 #include "common/map.h"
 #include "common/must.h"
+#include "proto/catalog_rules.h"
 #include "proto/field_options.h"
 #include "proto/money.h"
 
@@ -18,7 +20,7 @@ static const char *const rate_words[RATE_KINDS] = {"ingest", "ping", "lookup"};
 
 /* Statements of one load, by their place in the job; -1: not asked for. */
 struct places {
-    int installation, secret, suppliers, keys, buyers, secrets, campaigns, sources, contracts, counters;
+    int installation, secret, clocks, suppliers, keys, buyers, secrets, campaigns, sources, contracts, counters;
 };
 
 struct load {
@@ -29,6 +31,7 @@ struct load {
     /* while it is read */
     struct catalog *catalog;
     struct map *counters; /* of counter_row, by key */
+    struct complaints *complaints; /* about rules */
     char why[256];
 };
 
@@ -128,6 +131,17 @@ static int caps_of(struct load *load, struct cap_owner *out, const struct json *
     return counter_of(load, out, kind, campaign, owner);
 }
 
+/* What apply has taken can be read; else another version has taken it. Returns 0, or -1 with load->why. */
+static int are_read(struct load *load, const char *kind, struct span id)
+{
+    const struct complaint *first = load->complaints->items;
+
+    if (load->complaints->count == 0)
+        return 0;
+    snprintf(load->why, sizeof load->why, "%s %.*s: %.60s %.120s", kind, SPAN_FMT(id), first->pointer, first->sentence);
+    return -1;
+}
+
 /* The tables, in the order in which they need each other -------------------------------------------------------------- */
 
 static void read_counters(struct load *load, const struct db_rows *rows)
@@ -208,6 +222,7 @@ static int read_buyer(struct load *load, struct buyer *buyer, const struct db_ro
     buyer->has_legacy_signature = json_get_bool(delivery, "legacy_signature", false);
     buyer->concurrent = json_get_integer(limits, "concurrent", DEFAULT_CONCURRENT);
     buyer->per_second = json_get_integer(limits, "per_second", 0);
+    buyer->zone = json_get(doc, "time_zone") != NULL ? catalog_clock(load->catalog, json_get_text(doc, "time_zone")) : load->catalog->clock;
     rc = caps_of(load, &buyer->caps, json_get(doc, "caps"), "buyer", SPAN(""), buyer->id);
     json_free(&doc);
     return rc;
@@ -322,6 +337,10 @@ static int read_campaign(struct load *load, struct campaign *campaign, const str
     read_duplicates(load, campaign, json_get(doc, "duplicates"));
     if (read_fields(load, campaign, json_get(doc, "fields")) == 0)
         rc = caps_of(load, &campaign->caps, json_get(doc, "caps"), "campaign", campaign->id, campaign->id);
+    if (rc == 0) {
+        catalog_read_inbound(load->catalog, campaign, doc, load->complaints);
+        rc = are_read(load, "campaign", campaign->id);
+    }
     json_free(&doc);
     return rc;
 }
@@ -362,7 +381,7 @@ static int read_source(struct load *load, struct source *source, const struct db
     return rc;
 }
 
-static int read_contract(struct load *load, struct contract *contract, const struct db_rows *rows, int row, const struct campaign *campaign)
+static int read_contract(struct load *load, struct contract *contract, const struct db_rows *rows, int row, struct campaign *campaign)
 {
     struct json *doc = doc_of(load, rows, row, 5, "contract of campaign");
     int rc;
@@ -380,6 +399,10 @@ static int read_contract(struct load *load, struct contract *contract, const str
     rc = caps_of(load, &contract->caps, json_get(doc, "caps"), "contract", campaign->id, contract->id);
     if (rc == 0 && distribution_has_turns(campaign->distribution))
         rc = counter_of(load, &contract->caps, "contract", campaign->id, contract->id);
+    if (rc == 0) {
+        catalog_read_rules(load->catalog, campaign, contract, doc, load->complaints);
+        rc = are_read(load, "contract", contract->id);
+    }
     if (contract->buyer == NULL) {
         snprintf(load->why, sizeof load->why, "contract %.*s without its buyer", SPAN_FMT(contract->id));
         rc = -1;
@@ -440,6 +463,12 @@ static int read_all(struct load *load, struct db_rows *const *rows)
         return -1;
     catalog->version = db_int(rows[load->at.installation], 0, 0);
     catalog->allows_private_endpoints = json_get_bool(doc, "allow_private_endpoints", db_bool(rows[load->at.installation], 0, 2));
+    if (load->at.clocks >= 0) {
+        struct span zone = json_get_text(doc, "time_zone");
+
+        catalog_read_clocks(catalog, rows[load->at.clocks]);
+        catalog->clock = catalog_clock(catalog, zone.len > 0 ? zone : SPAN("UTC"));
+    }
     json_free(&doc);
     if (load->at.secret >= 0) {
         struct span secret = db_text(rows[load->at.secret], 0, 0);
@@ -481,10 +510,13 @@ static void on_loaded(void *ctx, struct db_rows *const *rows, const struct db_er
     }
     load->catalog = must_zalloc(sizeof *load->catalog);
     load->catalog->arena = arena_new();
+    load->catalog->loaded_ms = clock_mono_ms();
+    load->complaints = complaints_new();
     load->counters = load->at.counters >= 0 ? map_new() : NULL;
     if (read_all(load, rows) != 0)
         catalog_free(&load->catalog);
     map_free(&load->counters);
+    complaints_free(&load->complaints);
     load->fn(load->ctx, load->catalog, load->catalog == NULL ? load->why : NULL);
     free(load);
 }
@@ -510,6 +542,7 @@ void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx)
     db_sql(job, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     load->at.installation = ask(job, &next, true, "SELECT catalog_version, doc::text, is_development FROM installation");
     load->at.secret = ask(job, &next, parts & CATALOG_SECRET, "SELECT secret FROM installation_secret");
+    load->at.clocks = ask(job, &next, parts & CATALOG_CAMPAIGNS, parts & CATALOG_SELLING ? catalog_clocks_sql : catalog_clock_sql);
     load->at.counters = ask(job, &next, parts & CATALOG_SELLING,
                             "SELECT id, kind::text, campaign_id, owner_id, time_zone FROM counter WHERE is_live ORDER BY id");
     load->at.suppliers = ask(job, &next, true, "SELECT id, status, doc::text FROM supplier ORDER BY id COLLATE \"C\"");

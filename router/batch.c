@@ -40,7 +40,7 @@ struct batch {
     int64_t begun_ns;
 
     int64_t answered;
-    struct metric *leads_by_state[LEAD_STATE_COUNT], *refused, *dropped, *retries, *batches, *seconds;
+    struct metric *leads_by_state[LEAD_STATE_COUNT], *gave_up, *refused, *dropped, *retries, *batches, *seconds;
 };
 
 static void begin(struct batch *batch);
@@ -85,6 +85,8 @@ static void tell(struct batch *batch, const struct decision *decision)
     batch_answer(batch, decision->plan->lead, (int)decision->answer_status, decision->answer_body, 0, is_recorded);
     if (decision->action == ACTION_RECORD) {
         metric_add(batch->leads_by_state[decision->state], 1);
+        for (size_t i = 0; i < decision->plan->candidate_count; i++)
+            metric_add(batch->gave_up, (int64_t)decision->plan->candidates[i].gave_up);
         for (size_t i = 0; i < decision->sale_count; i++)
             hint(batch, decision, &decision->sales[i]);
     }
@@ -423,6 +425,7 @@ struct batch *batch_new(struct stage *stage, struct inbox *inbox, size_t most_le
     batch->leads_by_state[LEAD_##name] = metric_counter("leadline_leads_total", "status=\"" #name "\"", "Leads recorded, by their first status.");
 #include "proto/lead_state.def"
 #undef LEAD_STATE
+    batch->gave_up = metric_counter("leadline_patterns_given_up_total", NULL, "Patterns of filters whose search took too long: no match.");
     batch->refused = metric_counter("leadline_leads_refused_total", NULL, "Leads that the database refused, each answered with 500.");
     batch->dropped = metric_counter("leadline_leads_dropped_total", NULL, "Leads whose time was up before they were decided.");
     batch->retries = metric_counter("leadline_batch_retries_total", NULL, "Batches that were rolled back and decided again.");

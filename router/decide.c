@@ -183,6 +183,7 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
     struct turns turns = {0};
     size_t count = plan->eligible_count;
 
+    rank_at(arena, plan->campaign, &plan->lead->fields, facts->now_us, plan->candidates, plan->eligible_count);
     if (distribution_has_turns(plan->campaign->distribution)) {
         take_turns(arena, facts, decision, &turns);
         count = turns.count;
@@ -192,6 +193,8 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
         struct candidate *candidate = &plan->candidates[i];
         const struct contract *contract = candidate->contract;
 
+        if (candidate->pass != PASS_NONE)
+            continue;
         candidate->pass = judge(facts, decision, candidate, plan->campaign->max_sells);
         if (candidate->pass != PASS_NONE)
             continue;

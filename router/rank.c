@@ -1,10 +1,13 @@
 #include "router/rank.h"
 
+#include "proto/filter.h"
+
 #include <stdlib.h>
 
 static const char *const words[] = {
     [PASS_NONE] = "", [PASS_CONTRACT_PAUSED] = "contract_paused", [PASS_BUYER_PAUSED] = "buyer_paused",
-    [PASS_STATE] = "state", [PASS_ZIP] = "zip", [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
+    [PASS_STATE] = "state", [PASS_ZIP] = "zip", [PASS_FILTER] = "filter", [PASS_SCHEDULE] = "schedule",
+    [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
     [PASS_SOURCE_CAP] = "source_cap", [PASS_SUPPLIER_CAP] = "supplier_cap", [PASS_CAMPAIGN_CAP] = "campaign_cap",
     [PASS_SAME_BUYER] = "same_buyer", [PASS_SOLD_OUT] = "sold_out",
 };
@@ -43,11 +46,88 @@ static enum pass judge(const struct contract *contract, const struct field *stat
     return PASS_NONE;
 }
 
+/* Rules --------------------------------------------------------------------------------------------------------------- */
+
+enum { FAILURES_TOLD = 3 };
+
+/* "age >=, state IN" */
+static struct span failures_text(struct arena *arena, const struct filter_failures *failures)
+{
+    struct span text = SPAN("");
+
+    for (size_t i = 0; i < failures->count; i++)
+        text = arena_printf(arena, "%.*s%s%.*s %s", SPAN_FMT(text), i > 0 ? ", " : "", SPAN_FMT(failures->rules[i]->field_name),
+                            filter_op_word(failures->rules[i]->op));
+    return text;
+}
+
+static enum pass judge_filters(struct candidate *candidate, struct filter_view *view)
+{
+    const struct filter *rules[FAILURES_TOLD];
+    struct filter_failures failures = {rules, FAILURES_TOLD, 0};
+
+    if (filter_judge(candidate->contract->filters, view, &failures))
+        return PASS_NONE;
+    candidate->detail = failures_text(view->arena, &failures);
+    return PASS_FILTER;
+}
+
+static void set_price(struct candidate *candidate, struct filter_view *view)
+{
+    const struct contract *contract = candidate->contract;
+
+    for (size_t i = 0; i < contract->price_rule_count; i++)
+        if (filter_matches(contract->price_rules[i].filter, view)) {
+            candidate->price_cents = contract->price_rules[i].price_cents;
+            return;
+        }
+}
+
+/* What the rules say at any time. */
+static enum pass judge_rules(struct candidate *candidate, struct filter_view *view)
+{
+    const struct contract *contract = candidate->contract;
+    enum pass pass = contract->filters != NULL && !contract->filters->is_timed ? judge_filters(candidate, view) : PASS_NONE;
+
+    if (pass == PASS_NONE && !contract->is_timed)
+        set_price(candidate, view);
+    return pass;
+}
+
+/* What they say at the view's moment. */
+static enum pass judge_timed(struct candidate *candidate, struct filter_view *view)
+{
+    const struct contract *contract = candidate->contract;
+    const struct zone *zone = contract->buyer->zone;
+    char text[MOMENT_TEXT_BYTES];
+    enum pass pass = PASS_NONE;
+
+    if (contract->schedule != NULL && !schedule_is_open(contract->schedule, &view->now)) {
+        candidate->detail = arena_printf(view->arena, "%s %.*s", moment_text(&view->now, text), SPAN_FMT(zone != NULL ? zone->name : SPAN("UTC")));
+        return PASS_SCHEDULE;
+    }
+    if (contract->filters != NULL && contract->filters->is_timed)
+        pass = judge_filters(candidate, view);
+    if (pass == PASS_NONE)
+        set_price(candidate, view);
+    return pass;
+}
+
+/* Order --------------------------------------------------------------------------------------------------------------- */
+
+/* Whoever is passed over comes last. */
+static int by_pass(const struct candidate *x, const struct candidate *y)
+{
+    return (x->pass != PASS_NONE) - (y->pass != PASS_NONE);
+}
+
 /* SPEC.md, 6: priority, lowest first; ties: higher price, then id. */
 static int by_waterfall(const void *a, const void *b)
 {
     const struct candidate *x = a, *y = b;
 
+    if (by_pass(x, y) != 0)
+        return by_pass(x, y);
     if (x->contract->priority != y->contract->priority)
         return x->contract->priority < y->contract->priority ? -1 : 1;
     if (x->price_cents != y->price_cents)
@@ -60,6 +140,8 @@ static int by_highest_bid(const void *a, const void *b)
 {
     const struct candidate *x = a, *y = b;
 
+    if (by_pass(x, y) != 0)
+        return by_pass(x, y);
     if (x->price_cents != y->price_cents)
         return x->price_cents > y->price_cents ? -1 : 1;
     if (x->contract->priority != y->contract->priority)
@@ -67,21 +149,51 @@ static int by_highest_bid(const void *a, const void *b)
     return span_compare(x->contract->id, y->contract->id);
 }
 
+static void put_in_order(const struct campaign *campaign, struct candidate *list, size_t count)
+{
+    qsort(list, count, sizeof *list, campaign->distribution == DISTRIBUTION_HIGHEST_BID ? by_highest_bid : by_waterfall);
+}
+
 struct candidate *rank_candidates(struct arena *arena, const struct campaign *campaign, const struct field_list *fields,
                                   size_t *count, size_t *eligible)
 {
     struct candidate *list = arena_alloc(arena, campaign->contract_count * sizeof *list);
     const struct field *state = field_find(fields, SPAN("state")), *zip = field_find(fields, SPAN("zip_code"));
+    struct filter_view view = {.arena = arena, .values = campaign->has_rules ? filter_values(arena, campaign, fields) : NULL};
     size_t end = campaign->contract_count;
 
     *count = campaign->contract_count;
     *eligible = 0;
     for (size_t i = 0; i < campaign->contract_count; i++) {
         const struct contract *contract = &campaign->contracts[i];
-        enum pass pass = judge(contract, state, zip);
+        struct candidate candidate = {.contract = contract, .price_cents = contract->price_cents, .pass = judge(contract, state, zip)};
 
-        list[pass == PASS_NONE ? (*eligible)++ : --end] = (struct candidate){contract, contract->price_cents, pass, NULL};
+        if (candidate.pass == PASS_NONE && campaign->has_rules) {
+            view.gave_up = 0;
+            candidate.pass = judge_rules(&candidate, &view);
+            candidate.gave_up = view.gave_up;
+        }
+        list[candidate.pass == PASS_NONE ? (*eligible)++ : --end] = candidate;
     }
-    qsort(list, *eligible, sizeof *list, campaign->distribution == DISTRIBUTION_HIGHEST_BID ? by_highest_bid : by_waterfall);
+    put_in_order(campaign, list, *eligible);
     return list;
+}
+
+void rank_at(struct arena *arena, const struct campaign *campaign, const struct field_list *fields, int64_t now_us,
+             struct candidate *list, size_t eligible)
+{
+    struct filter_view view = {.arena = arena};
+
+    if (!campaign->is_timed)
+        return;
+    view.values = campaign->has_rules ? filter_values(arena, campaign, fields) : NULL;
+    for (size_t i = 0; i < eligible; i++) {
+        if (!list[i].contract->is_timed)
+            continue;
+        view.now = moment_at(list[i].contract->buyer->zone, now_us);
+        view.gave_up = 0;
+        list[i].pass = judge_timed(&list[i], &view);
+        list[i].gave_up += view.gave_up;
+    }
+    put_in_order(campaign, list, eligible);
 }

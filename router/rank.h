@@ -2,6 +2,9 @@
  * rank.h - which contracts may buy a lead, and in which order they are asked.
  *
  * Pure: looks at the contract, its buyer and the lead's fields only. Caps, which need locked counters, are decide.c's.
+ *
+ * Before anything is locked rank_candidates() leaves out whom no time of day could make eligible, so that their counters need no
+ * lock; when the clock is read rank_at() judges the rest: schedules, and filters and prices that depend on the time.
  */
 #ifndef LEADLINE_ROUTER_RANK_H
 #define LEADLINE_ROUTER_RANK_H
@@ -16,6 +19,8 @@ enum pass {
     PASS_BUYER_PAUSED,
     PASS_STATE,
     PASS_ZIP,
+    PASS_FILTER,
+    PASS_SCHEDULE,
     PASS_CONTRACT_CAP,
     PASS_BUYER_CAP,
     PASS_SOURCE_CAP,   /* what the lead would cost does not fit */
@@ -32,6 +37,8 @@ struct candidate {
     int64_t price_cents;
     enum pass pass; /* PASS_NONE: eligible as far as is known */
     const struct cap *full; /* of PASS_…_CAP: which */
+    struct span detail;     /* of PASS_FILTER which rules ("age >=, state IN"), of PASS_SCHEDULE the buyer's local time; else absent */
+    size_t gave_up;         /* patterns of its filters whose search was given up */
 };
 
 /*
@@ -43,5 +50,14 @@ struct candidate {
  */
 struct candidate *rank_candidates(struct arena *arena, const struct campaign *campaign, const struct field_list *fields,
                                   size_t *count, size_t *eligible);
+
+/*
+ * Judges what depends on the time, and puts the list in order again: whoever is passed over now comes behind the others.
+ *
+ * now_us    microseconds since 1970 UTC; each buyer's time zone makes it local
+ * list      of rank_candidates(), for the same campaign and fields; its first `eligible` are looked at
+ */
+void rank_at(struct arena *arena, const struct campaign *campaign, const struct field_list *fields, int64_t now_us,
+             struct candidate *list, size_t eligible);
 
 #endif

@@ -201,6 +201,8 @@ static struct json *candidate_json(const struct candidate *candidate)
         json_set_text(item, "decision", candidate->pass == PASS_SOLD_OUT ? SPAN("not_needed") : SPAN("passed_over"));
         json_set_text(item, "reason", span_of(pass_word(candidate->pass)));
         set_cap(item, candidate->full);
+        if (candidate->detail.len > 0)
+            json_set_text(item, "detail", candidate->detail);
     }
     return item;
 }

@@ -1,11 +1,12 @@
 /*
- * The validator: field rules and normal forms. It writes nothing and keeps nothing; every lead goes on, with its verdict.
+ * The validator: field rules and normal forms, inbound filters. It writes nothing and keeps nothing; every lead goes on, with its verdict.
  *
- * frame in → rules.c → frame out, to the router that its campaign belongs to
+ * frame in → rules.c, inbound.c → frame out, to the router that its campaign belongs to
  */
 #include "common/clock.h"
 #include "common/must.h"
 #include "proto/stage.h"
+#include "validator/inbound.h"
 #include "validator/rules.h"
 
 #include <stdlib.h>
@@ -29,7 +30,7 @@ struct validator {
     struct held *held, **last_held; /* in order of arrival */
     size_t held_bytes;
     int64_t judged;
-    struct metric *good, *bad, *unpassed;
+    struct metric *good, *bad, *gave_up, *unpassed;
 };
 
 static const struct param params[] = {{NULL, PARAM_TEXT, NULL, NULL, 0, 0, NULL}};
@@ -45,6 +46,7 @@ static int start(struct stage *stage, struct error *err)
     self->last_held = &self->held;
     self->good = metric_counter("leadline_judged_total", "verdict=\"good\"", "Leads judged.");
     self->bad = metric_counter("leadline_judged_total", "verdict=\"bad\"", "Leads judged.");
+    self->gave_up = metric_counter("leadline_patterns_given_up_total", NULL, "Patterns of filters whose search took too long: no match.");
     self->unpassed = metric_counter("leadline_unpassed_total", NULL, "Leads answered with unavailable, because no router takes them.");
     return 0;
 }
@@ -80,8 +82,12 @@ static void judge(struct validator *self, struct arena *arena, struct lead *lead
     const struct supplier *supplier = catalog_supplier(catalog, lead->supplier_id);
     struct verdict verdict = {.reason = REASON_FORBIDDEN};
 
-    if (supplier != NULL)
+    if (supplier != NULL) {
+        struct moment now = moment_at(catalog->clock, clock_wall_ms() * 1000);
+
         rules_judge(arena, catalog, supplier, &lead->fields, &verdict);
+        metric_add(self->gave_up, (int64_t)inbound_judge(arena, &now, &verdict));
+    }
     lead->campaign_id = verdict.campaign_id;
     lead->judged_version = catalog->version;
     lead->reason = span_of(reason_word(verdict.reason));
@@ -226,7 +232,7 @@ static void stop(struct stage *stage)
 
 static const struct stage_spec spec = {
     .kind = STAGE_VALIDATOR,
-    .purpose = "leadline-validator - checks the fields of leads and brings them to their normal forms",
+    .purpose = "leadline-validator - checks the fields of leads, brings them to their normal forms and applies inbound filters",
     .params = params,
     .writes_to = 1u << STAGE_ROUTER | 1u << STAGE_GATEWAY,
     .catalog_parts = CATALOG_CAMPAIGNS,

@@ -142,7 +142,8 @@ static void answers_are_written(void **state)
                             .campaign_id = rows[i].is_nameless ? SPAN("") : campaign.id, .message = span_of(rows[i].message),
                             .errors = {(struct field_error *)(uintptr_t)rows[i].errors, rows[i].error_count}};
         struct candidate candidates[] = {
-            {&contracts[0], 2500, PASS_NONE, NULL}, {&contracts[1], 0, PASS_CONTRACT_CAP, &day_cap}, {&contracts[2], 0, PASS_SOLD_OUT, NULL}};
+            {.contract = &contracts[0], .price_cents = 2500}, {.contract = &contracts[1], .pass = PASS_CONTRACT_CAP, .full = &day_cap},
+            {.contract = &contracts[2], .pass = PASS_SOLD_OUT}};
         struct plan plan = {.lead = &lead, .verdict = rows[i].verdict, .campaign = &campaign, .source = &source, .candidates = candidates, .candidate_count = 3};
         struct sale sales[] = {{.buyer_id = SPAN("buyer_abc"), .price_cents = 2500}, {.buyer_id = SPAN("buyer_def"), .price_cents = 1999}};
         struct decision decision = {.plan = &plan, .action = rows[i].action, .reason = rows[i].reason, .state = rows[i].state, .full = rows[i].full,
