@@ -9,6 +9,7 @@ struct search {
     struct arena *arena; /* of the search; what is found is copied */
     const struct field_spec *spec;
     struct field *out;
+    bool is_over; /* the pattern ran away on one text: it would on more */
 };
 
 static enum value_kind kind_of(enum field_type type)
@@ -21,7 +22,13 @@ static bool try(struct search *search, struct span text)
     struct field sent = {.name = search->spec->name, .kind = kind_of(search->spec->type), .text = text}, form = {.name = sent.name};
     struct field_fault fault;
 
-    if (text.len == 0 || !field_judge(search->arena, search->spec, &sent, &form, &fault) || form.text.len == 0)
+    if (search->is_over || text.len == 0)
+        return false;
+    if (!field_judge(search->arena, search->spec, &sent, &form, &fault)) {
+        search->is_over = search->spec->pattern != NULL && pattern_match(search->spec->pattern, text) == PATTERN_GAVE_UP;
+        return false;
+    }
+    if (form.text.len == 0)
         return false;
     *search->out = sent;
     return true;
@@ -174,7 +181,7 @@ static bool try_lengths(struct search *search)
 
 bool spec_example(struct arena *arena, const struct field_spec *spec, struct field *out)
 {
-    struct search search = {arena_new(), spec, out};
+    struct search search = {arena_new(), spec, out, false};
     bool is_found = try_own(&search) || try_name(&search) || try_type(&search) || try(&search, spec->min) || try(&search, spec->max) ||
                     try_lengths(&search);
 

@@ -13,7 +13,7 @@
  * Finds a value that field_judge() lets pass and of which its transforms leave something.
  *
  * A fixed list is tried, the likeliest first: the campaign's own values and default, what is usual for that name and type,
- * bounds, texts of the lengths that are asked for. So a pattern may find none.
+ * bounds, texts of the lengths that are asked for. So with a pattern there may be none; one that runs away ends the search.
  *
  * out  the value as it would be sent: name, kind and text, which lives in arena
  * Returns false when no value was found.

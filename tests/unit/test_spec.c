@@ -91,6 +91,7 @@ static const struct { const char *claim, *entry; bool want; } examples[] = {
     {"a string that is made digits", ENTRY("string", ",\"transform\":\"digits\",\"min_length\":3"), true},
     {"a string that is in title case, then trimmed", ENTRY("string", ",\"transform\":[\"title\",\"trim\"],\"pattern\":\"^[A-Z][a-z]+$\""), true},
     {"a slow pattern", ENTRY("string", ",\"pattern\":\"^(a+)+$\""), true},
+    {"a pattern that runs away", ENTRY("string", ",\"pattern\":\"^([a-z]+)*([A-Z]+)*[0-9]?![?]$\""), false},
     {"a first name", "{\"name\":\"first_name\",\"type\":\"string\",\"max_length\":4}", true},
     {"a first name that is shorter", "{\"name\":\"first_name\",\"type\":\"string\",\"max_length\":3}", true},
 };
