@@ -31,12 +31,18 @@ struct sweep {
     bool has_pass;
     struct lane *hungry, *last_hungry;
     int64_t fed_at_ms; /* when hungry lanes were looked at */
+    struct loop_timer *feed; /* runs when it is too early to look at them, so that they do not wait for the next event */
     int64_t asked_at_ms;
     struct wanted wanted[SLICE];
     struct lane *asked[SLICE];
     size_t asked_count;
     struct metric *taken;
 };
+
+static void on_feed(void *ctx)
+{
+    sweep_run(ctx);
+}
 
 struct sweep *sweep_new(struct stage *stage, struct store *store, struct lanes *lanes, struct give_back *back, int64_t lease_slack_ms)
 {
@@ -47,12 +53,16 @@ struct sweep *sweep_new(struct stage *stage, struct store *store, struct lanes *
     sweep->lanes = lanes;
     sweep->back = back;
     sweep->lease_slack_ms = lease_slack_ms;
+    sweep->feed = loop_timer_new(stage_loop(stage), on_feed, sweep);
     sweep->taken = metric_counter("leadline_deliveries_swept_total", NULL, "Deliveries found due in the database.");
     return sweep;
 }
 
 void sweep_free(struct sweep **sweep)
 {
+    if (*sweep == NULL)
+        return;
+    loop_timer_free(&(*sweep)->feed);
     free(*sweep);
     *sweep = NULL;
 }
@@ -138,6 +148,10 @@ static void ask_hungry(struct sweep *sweep)
     int64_t now_ms = clock_mono_ms();
     size_t sum = 0;
 
+    if (sweep->hungry == NULL)
+        return;
+    if (!loop_timer_is_set(sweep->feed))
+        loop_timer_set(sweep->feed, FEED_MS, 0); /* whoever stays hungry is looked at again */
     if (now_ms - sweep->fed_at_ms < FEED_MS)
         return;
     sweep->fed_at_ms = now_ms;

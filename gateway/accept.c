@@ -14,28 +14,61 @@ static struct span next_piece(struct span *text, char separator)
     return span_trim(piece);
 }
 
-static bool is_zero_weight(struct span parameter)
+enum { WEIGHT_MOST = 1000 }; /* in thousandths */
+
+/* The weight that a parameter says: "q=0.5"; the whole one for anything else. */
+static int weight_of(struct span parameter)
 {
+    int weight = 0, place = WEIGHT_MOST / 10;
+
     if (parameter.len < 3 || !span_equal_nocase((struct span){parameter.ptr, 3}, SPAN("q=0")))
-        return false;
-    for (size_t i = 3; i < parameter.len; i++)
-        if (parameter.ptr[i] != '.' && parameter.ptr[i] != '0')
-            return false;
-    return true;
+        return WEIGHT_MOST;
+    for (size_t i = 3; i < parameter.len; i++) {
+        char c = parameter.ptr[i];
+
+        if (i == 3 ? c != '.' : c < '0' || c > '9')
+            return WEIGHT_MOST;
+        if (i > 3) {
+            weight += (c - '0') * place;
+            place /= 10;
+        }
+    }
+    return weight;
+}
+
+/* The greatest weight under which the header names this range, -1 when it does not. */
+static int named(struct span accept, const char *wanted)
+{
+    int best = -1;
+
+    while (accept.len > 0) {
+        struct span range = next_piece(&accept, ',');
+        bool is_named = span_equal_nocase(next_piece(&range, ';'), span_of(wanted));
+        int weight = WEIGHT_MOST;
+
+        while (range.len > 0) {
+            int said = weight_of(next_piece(&range, ';'));
+
+            weight = said < weight ? said : weight;
+        }
+        if (is_named && weight > best)
+            best = weight;
+    }
+    return best;
 }
 
 bool accepts_problem(struct span accept)
 {
-    while (accept.len > 0) {
-        struct span range = next_piece(&accept, ',');
-        bool is_named = span_equal_nocase(next_piece(&range, ';'), SPAN("application/problem+json"));
-        bool is_refused = false;
+    return named(accept, "application/problem+json") > 0;
+}
 
-        while (range.len > 0)
-            if (is_zero_weight(next_piece(&range, ';')))
-                is_refused = true;
-        if (is_named && !is_refused)
-            return true;
-    }
-    return false;
+bool accepts_page(struct span accept)
+{
+    int page = named(accept, "text/html"), json = named(accept, "application/json");
+
+    if (json < 0)
+        json = named(accept, "application/*");
+    if (json < 0)
+        json = named(accept, "*/*");
+    return page > 0 && page >= json;
 }

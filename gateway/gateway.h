@@ -3,6 +3,7 @@
  *
  *   server (HTTP) → request (who may, how often) → ingest (bytes to lead) → open (waits for the answer) → reply
  *                                                → lookup (reads the database)                         → reply
+ *                                                → on_spec (reads the catalog)                         → reply
  */
 #ifndef LEADLINE_GATEWAY_GATEWAY_H
 #define LEADLINE_GATEWAY_GATEWAY_H

@@ -186,15 +186,6 @@ static struct db_job *ask_for_lead(struct request *request, const struct supplie
     return job;
 }
 
-static void refuse_field(struct request *request, const char *field, const char *code, const char *message)
-{
-    struct field_error error = {.field = span_of(field), .code = span_of(code), .message = span_of(message)};
-    struct field_errors errors = {&error, 1};
-    struct problem problem = {.reason = REASON_VALIDATION_FAILED, .errors = &errors};
-
-    reply_problem(request, &problem);
-}
-
 static struct span value_of(const struct field_list *fields, const char *name)
 {
     const struct field *field = field_find(fields, span_of(name));
@@ -219,19 +210,19 @@ static struct db_job *ask_by_value(struct arena *arena, struct request *request,
     email = value_of(&fields, "email");
     campaign = value_of(&fields, "flo_campaign_id");
     if (phone.len == 0 && email.len == 0) {
-        refuse_field(request, "phone", "required", "give phone or email");
+        reply_wrong_field(request, "phone", "required", "give phone or email");
         return NULL;
     }
     if (phone.len > 0 && email.len > 0) {
-        refuse_field(request, "email", "not_allowed", "give phone or email, not both");
+        reply_wrong_field(request, "email", "not_allowed", "give phone or email, not both");
         return NULL;
     }
     value = phone.len > 0 ? normal_phone(arena, phone, false) : normal_email(arena, email);
     if (value.ptr == NULL) {
         if (phone.len > 0)
-            refuse_field(request, "phone", "invalid_format", "must be a phone number");
+            reply_wrong_field(request, "phone", "invalid_format", "must be a phone number");
         else
-            refuse_field(request, "email", "invalid_format", "must be an e-mail address");
+            reply_wrong_field(request, "email", "invalid_format", "must be an e-mail address");
         return NULL;
     }
     value = normal_match(arena, phone.len > 0 ? FIELD_PHONE : FIELD_EMAIL, value);

@@ -172,7 +172,7 @@ static const struct stage_spec spec = {
     .purpose = "Takes leads over HTTP, passes them on, and answers when they are decided.",
     .params = gateway_params,
     .writes_to = 1u << STAGE_VALIDATOR,
-    .catalog_parts = CATALOG_KEYS | CATALOG_SECRET,
+    .catalog_parts = CATALOG_KEYS | CATALOG_CAMPAIGNS | CATALOG_SECRET,
     .start = start, .on_frame = on_frame, .on_neighbour = on_neighbour, .on_params = on_params, .sweep = sweep,
     .stop_taking = stop_taking, .is_idle = is_idle, .load = load, .run = run, .stop = stop,
 };

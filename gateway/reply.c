@@ -12,6 +12,8 @@ enum { UNAVAILABLE_RETRY_S = 1 };
 
 static const char JSON_TYPE[] = "application/json";
 static const char PROBLEM_TYPE[] = "application/problem+json";
+static const char PAGE_TYPE[] = "text/html; charset=utf-8";
+static const char PAGE_POLICY[] = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /* Headers ------------------------------------------------------------------------------------------------------------- */
 
@@ -43,6 +45,12 @@ static void add_rate_limit(h2o_req_t *req, const struct request *request)
     add(req, "ratelimit", text, rate_left_text(&request->look, name, text));
 }
 
+static void add_caching(h2o_req_t *req)
+{
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_VARY, NULL, H2O_STRLIT("Accept"));
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, NULL, H2O_STRLIT("private, no-cache"));
+}
+
 static int64_t wait_s(const struct request *request, int status)
 {
     if (status == 429)
@@ -60,6 +68,8 @@ static void add_headers(h2o_req_t *req, const struct request *request, const cha
     add_request_id(req, &request->id);
     if (request->is_limited)
         add_rate_limit(req, request);
+    if (request->route == ROUTE_SPEC) /* one address, two forms, and a supplier's own */
+        add_caching(req);
     if (retry_after_s > 0) {
         len = snprintf(text, sizeof text, "%lld", (long long)retry_after_s);
         add(req, "retry-after", text, (size_t)len);
@@ -146,6 +156,24 @@ void reply_reason(struct request *request, enum reason reason, const char *messa
     struct problem problem = {.reason = reason, .message = message};
 
     reply_problem(request, &problem);
+}
+
+void reply_wrong_field(struct request *request, const char *field, const char *code, const char *message)
+{
+    struct field_error error = {.field = span_of(field), .code = span_of(code), .message = span_of(message)};
+    struct field_errors errors = {&error, 1};
+    struct problem problem = {.reason = REASON_VALIDATION_FAILED, .errors = &errors};
+
+    reply_problem(request, &problem);
+}
+
+void reply_page(struct request *request, struct span html)
+{
+    h2o_req_t *req = begin(request, 200, PAGE_TYPE, html.len);
+
+    add(req, "content-security-policy", PAGE_POLICY, sizeof PAGE_POLICY - 1);
+    add(req, "x-content-type-options", "nosniff", strlen("nosniff"));
+    h2o_send_inline(req, html.ptr, html.len);
 }
 
 void reply_file(struct request *request, const char *content_type, struct span bytes)

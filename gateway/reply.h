@@ -22,6 +22,12 @@ void reply_problem(struct request *request, const struct problem *problem);
 /* The same with nothing but a reason and, unless NULL, a message. */
 void reply_reason(struct request *request, enum reason reason, const char *message);
 
+/* VALIDATION_FAILED of a query: one field, its code and what is wanted. All static. */
+void reply_wrong_field(struct request *request, const char *field, const char *code, const char *message);
+
+/* An HTML page, 200; it is copied. It may load and run nothing but its own style. */
+void reply_page(struct request *request, struct span html);
+
 /* Bytes that live for ever. */
 void reply_file(struct request *request, const char *content_type, struct span bytes);
 

@@ -5,6 +5,7 @@
 #include "gateway/idempotency.h"
 #include "gateway/ingest.h"
 #include "gateway/lookup.h"
+#include "gateway/on_spec.h"
 #include "gateway/open.h"
 #include "gateway/ratefile.h"
 #include "gateway/reply.h"
@@ -15,7 +16,8 @@
 #include <string.h>
 
 static const char *const words[ROUTE_COUNT] = {
-    [ROUTE_NONE] = "none", [ROUTE_INGEST] = "ingest", [ROUTE_LEAD] = "lead", [ROUTE_LOOKUP] = "lookup", [ROUTE_OPENAPI] = "openapi",
+    [ROUTE_NONE] = "none", [ROUTE_INGEST] = "ingest", [ROUTE_LEAD] = "lead", [ROUTE_LOOKUP] = "lookup",
+    [ROUTE_SPEC] = "spec", [ROUTE_OPENAPI] = "openapi",
 };
 
 const char *route_word(enum route route)
@@ -33,6 +35,8 @@ static enum route route_of(struct span path)
         return ROUTE_INGEST;
     if (span_is(path, "/api/v1/leads/lookup"))
         return ROUTE_LOOKUP;
+    if (span_is(path, "/api/v1/spec"))
+        return ROUTE_SPEC;
     if (span_is(path, "/api/v1/openapi.yaml"))
         return ROUTE_OPENAPI;
     if (span_starts(path, LEADS) && path.len > LEADS.len && memchr(path.ptr + LEADS.len, '/', path.len - LEADS.len) == NULL)
@@ -171,6 +175,8 @@ void request_handle(struct request *request)
     }
     if (request->route == ROUTE_INGEST)
         on_ingest(request, supplier);
+    else if (request->route == ROUTE_SPEC)
+        on_spec(request, supplier);
     else
         lookup_handle(request->gateway->lookups, request, supplier);
 }

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum route { ROUTE_NONE, ROUTE_INGEST, ROUTE_LEAD, ROUTE_LOOKUP, ROUTE_OPENAPI, ROUTE_COUNT };
+enum route { ROUTE_NONE, ROUTE_INGEST, ROUTE_LEAD, ROUTE_LOOKUP, ROUTE_SPEC, ROUTE_OPENAPI, ROUTE_COUNT };
 
 /* Made by server.c, lives until it is answered or gone; everything in it is borrowed from the connection. */
 struct request {
@@ -23,6 +23,7 @@ struct request {
     struct uuid id; /* x-request-id */
     int64_t began_ns; /* clock_mono_ns() */
     struct span method, path, query, body; /* path: normalised; query: behind the '?', absent without one */
+    struct span scheme, authority; /* "https", and what the client calls us: "leads.example:8443"; authority may be absent */
     struct span api_key, content_type, content_encoding, accept, idempotency_key; /* headers; absent when not sent */
     struct span forwarded_for;      /* all of them, joined */
     bool has_repeated;              /* a header that may come once came twice: x-api-key, idempotency-key */

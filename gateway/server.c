@@ -96,6 +96,9 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *req)
     request->path = span_of_iovec(req->path_normalized);
     if (req->query_at != SIZE_MAX)
         request->query = (struct span){req->path.base + req->query_at + 1, req->path.len - req->query_at - 1};
+    request->scheme = span_of_iovec(req->scheme->name);
+    if (req->authority.len > 0)
+        request->authority = span_of_iovec(req->authority);
     request->body = (struct span){req->entity.base != NULL ? req->entity.base : "", req->entity.len};
     request->has_peer = conn->has_peer;
     memcpy(request->peer, conn->peer, sizeof request->peer);

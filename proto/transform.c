@@ -15,6 +15,11 @@ int transform_of(struct span word)
     return -1;
 }
 
+const char *transform_word(enum transform transform)
+{
+    return words[transform];
+}
+
 const char *transform_words(void)
 {
     return "trim, upper, lower, digits, title";

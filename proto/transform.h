@@ -22,6 +22,7 @@ enum transform { TRANSFORM_TRIM, TRANSFORM_UPPER, TRANSFORM_LOWER, TRANSFORM_DIG
 
 /* The transform of that word ("trim"), or -1. */
 int transform_of(struct span word);
+const char *transform_word(enum transform transform);
 
 /* All words, for a sentence: "trim, upper, …". Static. */
 const char *transform_words(void);

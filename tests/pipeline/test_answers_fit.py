@@ -126,7 +126,7 @@ def test_rate_limited(dev):
 
 
 def test_wrong_method(client):
-    for path, method, allow in [("/ingest", "PUT", "POST"), ("/leads/lookup", "POST", "GET, HEAD"), ("/openapi.yaml", "POST", "GET, HEAD")]:
+    for path, method, allow in [("/ingest", "PUT", "POST"), ("/leads/lookup", "POST", "GET, HEAD"), ("/spec", "POST", "GET, HEAD"), ("/openapi.yaml", "POST", "GET, HEAD")]:
         described = "post" if path == "/ingest" else "get"
         answer = fits(client.request(method, "/api/v1" + path, b""), path, described)
         assert answer.status == 405 and answer.headers["allow"] == allow
