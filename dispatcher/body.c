@@ -3,8 +3,8 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/must.h"
+#include "proto/money.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,15 +127,15 @@ static void put_fields(struct buf *out, const struct field_list *fields)
 
 void body_print(const struct delivery *delivery, struct buf *out)
 {
-    char time[CLOCK_TEXT_BYTES], id[UUID_TEXT_BYTES];
+    char time[CLOCK_TEXT_BYTES], id[UUID_TEXT_BYTES], price[MONEY_TEXT_BYTES];
 
     buf_printf(out, "{\"type\":\"lead.accepted\",\"timestamp\":\"%s\",\"data\":{\"id\":\"%s\",\"campaign_id\":",
                clock_text(delivery->sold_at_ms, time), uuid_text(&delivery->lead_id, id));
     put_text(out, delivery->campaign_id);
     buf_add_text(out, ",\"buyer_id\":");
     put_text(out, delivery->buyer_id);
-    buf_printf(out, ",\"price\":\"%" PRId64 ".%02" PRId64 "\",\"is_test\":%s,\"fields\":", delivery->price_cents / 100,
-               delivery->price_cents % 100, delivery->is_test ? "true" : "false");
+    buf_printf(out, ",\"price\":\"%s\",\"is_test\":%s,\"fields\":", money_text(delivery->price_cents, price),
+               delivery->is_test ? "true" : "false");
     put_fields(out, &delivery->fields);
     buf_add_text(out, "}}");
 }

@@ -11,7 +11,6 @@
 #include "dispatcher/sweep.h"
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/must.h"
 #include "proto/stage.h"
 
@@ -34,7 +33,7 @@ struct dispatcher {
     struct give_back *back;
     struct sweep *sweep;
     struct attempts *attempts;
-    struct metric *waiting, *refused;
+    struct metric *waiting;
 };
 
 /* What this turn has brought: results to write, leases to end, deliveries to take, attempts to begin. */
@@ -64,7 +63,6 @@ static int start(struct stage *stage, struct error *err)
     self->sweep = sweep_new(stage, self->store, self->lanes, self->back, params_int(params, "lease_slack_ms"));
     self->attempts = attempts_new(stage, self->lanes, self->record, self->back, (size_t)params_int(params, "connections"));
     self->waiting = metric_gauge("leadline_deliveries_waiting", NULL, "Deliveries that wait in memory for their attempt.");
-    self->refused = metric_counter("leadline_frames_refused_total", "kind=\"deliveries\"", "Frames that could not be read.");
     loop_on_turn_end(stage_loop(stage), on_turn_end, self);
     return 0;
 }
@@ -80,13 +78,6 @@ static void stop(struct stage *stage)
     record_free(&self->record);
     lanes_free(&self->lanes);
     free(self);
-}
-
-static void refuse_frame(struct dispatcher *self, const struct frame *frame, const char *why)
-{
-    metric_add(self->refused, 1);
-    log_event(LOG_WARN, "frame.refused", "kind=%d sender=%s items=%zu why=%s", (int)frame->kind, log_quote(frame->sender),
-              frame->count, LOG_Q(why));
 }
 
 /*
@@ -137,21 +128,21 @@ static void on_frame(struct stage *stage, struct frame *frame, struct arena **ar
     struct error err;
 
     if (frame->kind != FRAME_DELIVERIES) {
-        refuse_frame(self, frame, "it is not for a dispatcher");
+        stage_refuse_frame(stage, frame, "it is not for a dispatcher");
         return;
     }
     if (frame->count > FRAME_DELIVERIES_MOST) {
-        refuse_frame(self, frame, "too many items");
+        stage_refuse_frame(stage, frame, "too many items");
         return;
     }
     deliveries = arena_alloc(*arena, (frame->count + 1) * sizeof *deliveries);
     for (size_t i = 0; i < frame->count; i++) {
         if (frame_next_delivery(frame, *arena, &deliveries[i], &err) != 0) {
-            refuse_frame(self, frame, err.text);
+            stage_refuse_frame(stage, frame, err.text);
             return;
         }
         if (!is_sane(&deliveries[i])) {
-            refuse_frame(self, frame, "a value is out of range");
+            stage_refuse_frame(stage, frame, "a value is out of range");
             return;
         }
     }

@@ -382,7 +382,7 @@ def test_what_a_buyer_says_is_kept_cut_and_clean(database, router, start, endpoi
 
 
 def test_a_private_address_is_refused_unless_allowed(database, router, start, endpoint):
-    url = endpoint.url.replace("127.0.0.1", "localhost")  # a literal address is refused by apply already
+    url = endpoint.url.replace("127.0.0.1", "localhost")  # by name: what it resolves to is judged
     database.apply(document(url, allow_private_endpoints=False))
     one = start()
     sold = router.hand_over(one)[0]
