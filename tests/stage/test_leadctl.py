@@ -66,13 +66,13 @@ def spec_example():
 def supported_example():
     """The example without what later work brings."""
     example = spec_example()
-    buyer, campaign_, contract_ = example["buyers"][0], example["campaigns"][0], example["campaigns"][0]["contracts"][0]
+    buyer, campaign_ = example["buyers"][0], example["campaigns"][0]
     del example["events"], example["suppression_lists"]
     for key in ("credit", "suppression_lists", "returns", "ping"):
         del buyer[key]
     for key in ("headers", "template", "responses"):
         del buyer["delivery"][key]
-    del campaign_["suppression_lists"], contract_["duplicates"]
+    del campaign_["suppression_lists"]
     del campaign_["fields"][2]["ping"]
     return example
 
@@ -232,13 +232,12 @@ def test_every_later_section_is_refused_at_its_place_and_nothing_changes(databas
     assert set(found) == {
         "/events", "/buyers/0/credit", "/buyers/0/suppression_lists", "/buyers/0/returns",
         "/buyers/0/delivery/headers", "/buyers/0/delivery/template", "/buyers/0/delivery/responses", "/buyers/0/ping", "/suppression_lists",
-        "/campaigns/0/fields/2/ping", "/campaigns/0/suppression_lists", "/campaigns/0/contracts/0/duplicates"}
+        "/campaigns/0/fields/2/ping", "/campaigns/0/suppression_lists"}
     assert export(database) == before and version(database) == 1
 
 
 @pytest.mark.parametrize("change, pointer", [
     ({"routing": "PING_POST"}, "/campaigns/0/routing"), ({"confirm": True}, "/campaigns/0/confirm"),
-    ({"duplicates_against": "all"}, "/campaigns/0/duplicates_against"),
     ({"fields": [{"name": "a", "ping": True}]}, "/campaigns/0/fields/0/ping"),
 ])
 def test_later_values_are_refused(database, change, pointer):
@@ -595,12 +594,13 @@ def test_a_newer_lead_keeps_its_key_and_an_interrupted_apply_goes_on(database):
     apply(database, ruled((["phone"], 30)))
     newer = str(uuid.uuid4())
     database.query("UPDATE duplicate_key SET lead_id = %s, at = now(), expires_at = now() + interval '30 days'", newer)
-    database.query("INSERT INTO duplicate_rule_todo VALUES ('campaign_abc123', '{phone}'), ('gone', '{phone}')")
+    database.query("INSERT INTO duplicate_rule_todo (against, owner_id, fields) VALUES ('accepted', 'campaign_abc123', '{phone}'), ('accepted', 'gone', '{phone}'),"
+                   " ('all', 'campaign_abc123', '{phone}'), ('sold', 'gone', '{phone}')")
     assert apply(database, ruled((["phone"], 30))).stdout == "nothing changed: version 1\n"
     assert keys(database) == {newer: 1}
     assert database.query("SELECT * FROM duplicate_rule_todo") == []
     database.query("DELETE FROM duplicate_key")
-    database.query("INSERT INTO duplicate_rule_todo VALUES ('campaign_abc123', '{phone}')")
+    database.query("INSERT INTO duplicate_rule_todo (against, owner_id, fields) VALUES ('accepted', 'campaign_abc123', '{phone}')")
     assert apply(database, ruled((["phone"], 30))).stdout == "made 1 duplicate keys of stored leads\nnothing changed: version 1\n"
 
 
