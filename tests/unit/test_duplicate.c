@@ -74,7 +74,8 @@ static const struct {
     {"all: refused ones are refused for what is wrong", {"ep", "ep!"}, "a bad", .campaign_days = 30, .against = AGAINST_ALL},
     {"all: test leads see and do not count", {"ept", "ep!t", "ep", "ept"}, "a bad a dup", .campaign_days = 30, .against = AGAINST_ALL},
     {"all: a duplicate's other fields do not count", {"ep", "fp", "fq"}, "a dup a", .campaign_days = 30, .against = AGAINST_ALL},
-    {"all: an unmatched one counts", {"ep", "eq2", "eq", "eq"}, "a a c dup", .contracts = {{0, 0}, {1, 0}}, .campaign_days = 30, .against = AGAINST_ALL},
+    {"all: an unmatched one counts", {"eq2", "eq", "eq"}, "a+c - dup", .contracts = {{9, 0}, {9, 0}, {9, 0}}, .max_sells = 2, .campaign_days = 30, .against = AGAINST_ALL},
+    {"accepted: it does not", {"eq2", "eq", "eq"}, "a+c - -", .contracts = {{9, 0}, {9, 0}, {9, 0}}, .max_sells = 2, .campaign_days = 30},
     {"all: the other campaign's do not", {"ep2", "ep"}, "a a", .campaign_days = 30, .against = AGAINST_ALL},
 };
 
