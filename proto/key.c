@@ -35,9 +35,13 @@ static struct uuid finish(struct buf **buf, const uint8_t secret[32])
     return key;
 }
 
-struct uuid key_duplicate(const uint8_t secret[32], struct span scope, const struct duplicate_rule *rule, const struct span *values)
+struct uuid key_duplicate(const uint8_t secret[32], enum duplicate_against against, struct span scope, const struct duplicate_rule *rule,
+                          const struct span *values)
 {
-    struct buf *buf = begin(SPAN("duplicate"));
+    static const char *const kinds[] = {
+        [AGAINST_ACCEPTED] = "duplicate", [AGAINST_ALL] = "duplicate_all", [AGAINST_SOLD] = "duplicate_sold",
+    };
+    struct buf *buf = begin(span_of(kinds[against]));
 
     add(buf, scope);
     buf_add_u32(buf, (uint32_t)rule->field_count);
@@ -48,8 +52,8 @@ struct uuid key_duplicate(const uint8_t secret[32], struct span scope, const str
     return finish(&buf, secret);
 }
 
-bool key_of_lead(const uint8_t secret[32], struct arena *arena, const struct campaign *campaign, const struct duplicate_rule *rule,
-                 const struct field_list *normal, struct uuid *key)
+bool key_of_lead(const uint8_t secret[32], struct arena *arena, enum duplicate_against against, struct span scope,
+                 const struct campaign *campaign, const struct duplicate_rule *rule, const struct field_list *normal, struct uuid *key)
 {
     struct span *values = arena_alloc(arena, rule->field_count * sizeof *values);
 
@@ -61,7 +65,7 @@ bool key_of_lead(const uint8_t secret[32], struct arena *arena, const struct cam
             return false;
         values[i] = normal_match(arena, spec->type, field->text);
     }
-    *key = key_duplicate(secret, campaign->id, rule, values);
+    *key = key_duplicate(secret, against, scope, rule, values);
     return true;
 }
 
