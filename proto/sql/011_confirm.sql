@@ -1,7 +1,7 @@
 -- Leads whose sale depends on the buyer's answer (SPEC.md, 6: `confirm`), while they are DISTRIBUTING. When a lead is ACCEPTED or
 -- UNMATCHED its rows here are gone; what happened is told by sale, delivery, attempt and trail.
 
-CREATE TABLE distribution (
+CREATE TABLE distributing (
     lead_id uuid PRIMARY KEY,
     router text NOT NULL,             -- who goes on with it; another one may when the time of its try is over
     deadline_at timestamptz NOT NULL, -- no buyer is asked any more
@@ -18,6 +18,7 @@ CREATE TABLE reservation (
     buyer_id text NOT NULL,
     price_cents bigint NOT NULL,
     cost_cents bigint NOT NULL,       -- by which this sale raises the supplier's cost
+    keys uuid[] NOT NULL,             -- of duplicate_key, by the buyer's rules: let go when it refuses
     delivery_id uuid NOT NULL,
     is_test boolean NOT NULL,
     reserved_at timestamptz NOT NULL, -- the place was taken from the windows of this moment
@@ -26,6 +27,6 @@ CREATE TABLE reservation (
     PRIMARY KEY (lead_id, try)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON distribution, reservation TO "leadline-router";
+GRANT SELECT, INSERT, UPDATE, DELETE ON distributing, reservation TO "leadline-router";
 GRANT UPDATE (status, decided_at, reasons, price_cents, cost_cents, answer_status, answer_body) ON lead TO "leadline-router";
 GRANT UPDATE (state, n) ON delivery TO "leadline-router";
