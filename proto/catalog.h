@@ -10,6 +10,7 @@
 #include "common/cidr.h"
 #include "common/db.h"
 #include "common/pattern.h"
+#include "common/uuid.h"
 #include "proto/cap.h"
 #include "proto/field.h"
 #include "proto/moment.h"
@@ -73,6 +74,7 @@ struct buyer {
     const struct zone *zone; /* its own, or the installation's; CATALOG_SELLING */
     struct duplicate_rule *duplicates; /* of all its contracts, each set of fields once, with its longest window; CATALOG_SELLING */
     size_t duplicate_count;
+    struct uuid duplicate_key; /* proto/key.h: its half of its keys, when it has rules */
     /* CATALOG_DELIVERY */
     const char *url; /* "" when it has no endpoint: deliveries wait */
     struct span *secrets; /* as in the document, whsec_… */
