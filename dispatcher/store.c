@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/must.h"
 #include "dispatcher/taken.h"
+#include "proto/stored_fields.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,10 +40,9 @@ static const char RECORD[] =
     "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, verdict, answer FROM done WHERE is_logged"
     "  ON CONFLICT DO NOTHING),"
     " refused AS"
-    " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done WHERE verdict IN ('REJECTED', 'DUPLICATE'))"
+    " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done WHERE verdict IN ('REJECTED', 'DUPLICATE') AND n > 0)"
     " SELECT count(*) FROM done";
 
-/* Numbers become lists of their text, so that reading the document (taken.c) does not round them. */
 static const char TAKE[] =
     "WITH due AS MATERIALIZED"
     " (SELECT d.lead_id, d.id, b.lease_ms"
@@ -55,10 +55,7 @@ static const char TAKE[] =
     "  FROM due WHERE d.lead_id = due.lead_id AND d.id = due.id"
     "  RETURNING d.id, d.lead_id, d.n, d.buyer_id, d.attempt)"
     " SELECT t.id, t.lead_id, t.buyer_id, t.attempt, s.campaign_id, s.price_cents, s.is_test, s.sold_at,"
-    "  (CASE WHEN jsonb_path_exists(l.fields, '$.* ? (@.type() == \"number\")') THEN"
-    "    (SELECT jsonb_object_agg(f.key, CASE jsonb_typeof(f.value)"
-    "      WHEN 'number' THEN jsonb_build_array(f.value #>> '{}') ELSE f.value END) FROM jsonb_each(l.fields) f)"
-    "   ELSE l.fields END)::text"
+    " " STORED_FIELDS("l")
     " FROM taken t LEFT JOIN sale s ON s.lead_id = t.lead_id AND s.n = t.n LEFT JOIN lead l ON l.id = t.lead_id";
 
 static const char GIVE_BACK[] =

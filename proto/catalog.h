@@ -150,6 +150,8 @@ struct campaign {
     bool is_active;
     enum distribution distribution;
     int64_t max_sells;
+    bool is_confirmed;   /* the sale depends on the buyer's answer */
+    int64_t deadline_ms; /* then: how long buyers are asked */
     struct field_spec *fields; /* system fields and the campaign's own, sorted by name */
     size_t field_count;
     const struct filter *inbound; /* NULL: none */

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_TIMEOUT_MS = 15000, DEFAULT_CONCURRENT = 64 };
+enum { DEFAULT_TIMEOUT_MS = 15000, DEFAULT_CONCURRENT = 64, DEFAULT_DEADLINE_MS = 5000 };
 
 static const struct rate default_rates[RATE_KINDS] = {{100, 1000}, {500, 5000}, {10, 50}};
 static const char *const rate_words[RATE_KINDS] = {"ingest", "ping", "lookup"};
@@ -317,6 +317,8 @@ static int read_campaign(struct load *load, struct campaign *campaign, const str
     if (json_get(doc, "distribution") != NULL && distribution_of(json_get_text(doc, "distribution")) >= 0)
         campaign->distribution = (enum distribution)distribution_of(json_get_text(doc, "distribution"));
     campaign->max_sells = json_get_integer(doc, "max_sells", 1);
+    campaign->is_confirmed = json_get_bool(doc, "confirm", false);
+    campaign->deadline_ms = json_get_integer(doc, "deadline_ms", DEFAULT_DEADLINE_MS);
     catalog_read_duplicates(load->catalog, campaign, doc);
     if (read_fields(load, campaign, json_get(doc, "fields")) == 0)
         rc = caps_of(load, &campaign->caps, json_get(doc, "caps"), "campaign", campaign->id, campaign->id);

@@ -1,9 +1,10 @@
 #include "router/decide.h"
 
 #include "common/uuid.h"
+#include "router/confirm.h"
 #include "router/cost.h"
 #include "router/duplicate.h"
-#include "router/turn.h"
+#include "router/sell.h"
 
 #include <string.h>
 
@@ -14,138 +15,6 @@ struct counter *facts_counter(const struct facts *facts, const int64_t *id)
     return *id == 0 ? NULL : map_get(facts->counters, (struct span){(const char *)id, sizeof *id});
 }
 
-/* The first full cap of this owner for one more lead of that amount, or NULL. */
-static const struct cap *full_cap(const struct facts *facts, const struct cap_owner *owner, int64_t cents)
-{
-    const struct counter *counter = facts_counter(facts, &owner->counter_id);
-
-    return counter != NULL ? caps_full(owner, counter, cents) : NULL;
-}
-
-static void take(const struct facts *facts, const struct cap_owner *owner, int64_t cents)
-{
-    struct counter *counter = facts_counter(facts, &owner->counter_id);
-
-    if (counter != NULL)
-        counter_take(counter, cents);
-}
-
-static bool has_buyer(const struct decision *decision, const struct buyer *buyer)
-{
-    for (size_t i = 0; i < decision->sale_count; i++)
-        if (span_equal(decision->sales[i].buyer_id, buyer->id))
-            return true;
-    return false;
-}
-
-/* What the supplier would get if this one bought, too, and who has no room for that. */
-static enum pass judge_cost(const struct facts *facts, const struct decision *decision, struct candidate *candidate)
-{
-    const struct plan *plan = decision->plan;
-    int64_t cents = cost_cents(&plan->source->cost, decision->price_cents + candidate->price_cents);
-
-    candidate->full = full_cap(facts, &plan->source->caps, cents);
-    if (candidate->full != NULL)
-        return PASS_SOURCE_CAP;
-    candidate->full = full_cap(facts, &plan->source->supplier->caps, cents);
-    if (candidate->full != NULL)
-        return PASS_SUPPLIER_CAP;
-    candidate->full = full_cap(facts, &plan->campaign->caps, cents);
-    return candidate->full != NULL ? PASS_CAMPAIGN_CAP : PASS_NONE;
-}
-
-/* May this one buy, too? */
-static enum pass judge(struct arena *arena, const struct facts *facts, const struct decision *decision, struct candidate *candidate, int64_t max_sells)
-{
-    if ((int64_t)decision->sale_count >= max_sells)
-        return PASS_SOLD_OUT;
-    if (has_buyer(decision, candidate->contract->buyer))
-        return PASS_SAME_BUYER;
-    if (!duplicate_judge_contract(arena, facts, candidate))
-        return PASS_DUPLICATE;
-    candidate->full = full_cap(facts, &candidate->contract->caps, candidate->price_cents);
-    if (candidate->full != NULL)
-        return PASS_CONTRACT_CAP;
-    candidate->full = full_cap(facts, &candidate->contract->buyer->caps, candidate->price_cents);
-    if (candidate->full != NULL)
-        return PASS_BUYER_CAP;
-    return judge_cost(facts, decision, candidate);
-}
-
-/* The candidates that have room, when the campaign takes turns. */
-struct turns {
-    struct turn *list;
-    size_t count;
-    int64_t owes; /* so many sales, unless money stands in the way */
-};
-
-/* Sorts the candidates that have room by their turns, in front of those that have none. */
-static void take_turns(struct arena *arena, struct facts *facts, const struct decision *decision, struct turns *turns)
-{
-    const struct plan *plan = decision->plan;
-    struct candidate *sorted = arena_alloc(arena, plan->eligible_count * sizeof *sorted);
-    size_t count = 0, end = plan->eligible_count;
-
-    turns->list = arena_alloc(arena, plan->eligible_count * sizeof *turns->list);
-    for (size_t i = 0; i < plan->eligible_count; i++) {
-        struct candidate *candidate = &plan->candidates[i];
-        const struct contract *contract = candidate->contract;
-
-        if (candidate->pass == PASS_NONE)
-            candidate->pass = judge(arena, facts, decision, candidate, plan->campaign->max_sells);
-        if (candidate->pass != PASS_NONE) {
-            sorted[--end] = *candidate;
-            continue;
-        }
-        turns->list[count++] = (struct turn){
-            .contract_id = contract->id, .buyer_id = contract->buyer->id, .place = i,
-            .weight = plan->campaign->distribution == DISTRIBUTION_WEIGHTED ? contract->weight : 1,
-            .credit = facts_counter(facts, &contract->caps.counter_id)->turn_credit,
-        };
-    }
-    turns->count = count;
-    turns->owes = turn_owe(arena, turns->list, count, plan->campaign->max_sells);
-    for (size_t i = 0; i < count; i++) {
-        sorted[i] = plan->candidates[turns->list[i].place];
-        turns->list[i].place = i;
-    }
-    if (plan->eligible_count > 0)
-        memcpy(plan->candidates, sorted, plan->eligible_count * sizeof *sorted);
-}
-
-/* The lead is sold: what it owed is credit now, and who bought has paid. */
-static void pay_turns(struct arena *arena, struct facts *facts, const struct decision *decision, struct turns *turns)
-{
-    if (turns->owes != (int64_t)decision->sale_count)
-        turn_owe(arena, turns->list, turns->count, (int64_t)decision->sale_count);
-    for (size_t i = 0; i < turns->count; i++) {
-        const struct candidate *candidate = &decision->plan->candidates[turns->list[i].place];
-        struct counter *counter = facts_counter(facts, &candidate->contract->caps.counter_id);
-
-        counter->turn_credit = turns->list[i].owed - (candidate->pass == PASS_NONE ? TURN_UNIT : 0);
-        counter->is_changed = true;
-    }
-}
-
-/* Nobody took the lead: because its supplier's money is spent, or because there is no buyer. */
-static void do_not_sell(struct decision *decision)
-{
-    const struct plan *plan = decision->plan;
-
-    for (size_t i = 0; i < plan->eligible_count; i++) {
-        const struct candidate *candidate = &plan->candidates[i];
-
-        if (candidate->pass != PASS_SOURCE_CAP && candidate->pass != PASS_SUPPLIER_CAP)
-            continue;
-        decision->state = LEAD_REJECTED;
-        decision->reason = REASON_SOURCE_CAPPED;
-        decision->full = candidate->full;
-        return;
-    }
-    decision->state = LEAD_UNMATCHED;
-    decision->reason = REASON_UNMATCHED;
-}
-
 /* Sells to the first of the eligible that have room, and counts that. */
 static void sell(struct arena *arena, struct facts *facts, struct decision *decision)
 {
@@ -153,13 +22,9 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
     const struct source *source = plan->source;
     bool counts = !plan->lead->is_test;
     struct turns turns = {0};
-    size_t count = plan->eligible_count;
+    size_t count;
 
-    rank_at(arena, plan->campaign, &plan->lead->fields, facts->now_us, plan->candidates, plan->eligible_count);
-    if (distribution_has_turns(plan->campaign->distribution)) {
-        take_turns(arena, facts, decision, &turns);
-        count = turns.count;
-    }
+    count = sell_order(arena, facts, decision, &turns);
     decision->sales = arena_alloc(arena, count * sizeof *decision->sales);
     for (size_t i = 0; i < count; i++) {
         struct candidate *candidate = &plan->candidates[i];
@@ -167,7 +32,7 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
 
         if (candidate->pass != PASS_NONE)
             continue;
-        candidate->pass = judge(arena, facts, decision, candidate, plan->campaign->max_sells);
+        candidate->pass = sell_judge(arena, facts, decision, candidate);
         if (candidate->pass != PASS_NONE)
             continue;
         decision->sales[decision->sale_count++] = (struct sale){
@@ -176,13 +41,13 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
         };
         decision->price_cents += candidate->price_cents;
         if (counts) {
-            take(facts, &contract->caps, candidate->price_cents);
-            take(facts, &contract->buyer->caps, candidate->price_cents);
+            sell_take(facts, &contract->caps, candidate->price_cents);
+            sell_take(facts, &contract->buyer->caps, candidate->price_cents);
             duplicate_hold_sale(arena, facts, plan, candidate);
         }
     }
     if (decision->sale_count == 0) {
-        do_not_sell(decision);
+        sell_to_nobody(decision);
         return;
     }
     decision->state = LEAD_ACCEPTED;
@@ -190,10 +55,16 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
     decision->sales[0].cost_cents = decision->cost_cents;
     if (!counts)
         return;
-    take(facts, &source->caps, decision->cost_cents);
-    take(facts, &source->supplier->caps, decision->cost_cents);
-    take(facts, &plan->campaign->caps, decision->cost_cents);
-    pay_turns(arena, facts, decision, &turns);
+    sell_take(facts, &source->caps, decision->cost_cents);
+    sell_take(facts, &source->supplier->caps, decision->cost_cents);
+    sell_take(facts, &plan->campaign->caps, decision->cost_cents);
+    sell_pay_turns(arena, facts, decision, &turns);
+}
+
+static void refuse(struct decision *decision, enum reason reason)
+{
+    decision->action = ACTION_REFUSE;
+    decision->reason = reason;
 }
 
 static void reject(struct decision *decision, enum reason reason)
@@ -226,29 +97,36 @@ static void judge_new(struct arena *arena, struct facts *facts, struct decision 
         return;
     }
     cents = cost_least(&plan->source->cost);
-    decision->full = full_cap(facts, &plan->source->caps, cents);
+    decision->full = sell_full_cap(facts, &plan->source->caps, cents);
     if (decision->full == NULL)
-        decision->full = full_cap(facts, &plan->source->supplier->caps, cents);
+        decision->full = sell_full_cap(facts, &plan->source->supplier->caps, cents);
     if (decision->full != NULL) {
         reject(decision, REASON_SOURCE_CAPPED);
         return;
     }
-    sell(arena, facts, decision);
+    if (plan->campaign->is_confirmed)
+        confirm_begin(arena, facts, decision);
+    else
+        sell(arena, facts, decision);
 }
 
 /* ... and remembered for the ones after it. */
 static void decide_new(struct arena *arena, struct facts *facts, struct decision *decision)
 {
+    if (decision->plan->verdict == REASON_NONE) {
+        if (confirm_must_wait(facts, decision->plan)) {
+            decision->action = ACTION_WAIT;
+            return;
+        }
+        if (decision->plan->campaign->is_confirmed && !facts->has_dispatcher) {
+            refuse(decision, REASON_UNAVAILABLE); /* nobody can be asked now */
+            return;
+        }
+    }
     decision->action = ACTION_RECORD;
     judge_new(arena, facts, decision);
     if (duplicate_counts(decision))
         duplicate_hold_lead(arena, facts, decision->plan);
-}
-
-static void refuse(struct decision *decision, enum reason reason)
-{
-    decision->action = ACTION_REFUSE;
-    decision->reason = reason;
 }
 
 /* The earlier request under the same Idempotency-Key, recorded or of this batch. Returns true when that settles it. */
@@ -269,6 +147,8 @@ static bool decide_idempotent(struct facts *facts, struct map *first_of_key, str
         return true;
     }
     decision->action = recorded != NULL ? ACTION_REPEAT : ACTION_FOLLOW;
+    if (recorded != NULL ? recorded->status == 0 : first->state == LEAD_DISTRIBUTING)
+        decision->action = ACTION_WAIT;
     decision->recorded = recorded;
     decision->follows = first;
     return true;
@@ -280,6 +160,10 @@ static void decide_one(struct arena *arena, struct facts *facts, struct map *fir
     int64_t age_ms = facts->now_us / 1000 - uuid_ms(&lead->id);
 
     decision->recorded = map_get(facts->recorded, uuid_span(&lead->id));
+    if (decision->recorded != NULL && decision->recorded->status == 0) {
+        confirm_step(arena, facts, decision);
+        return;
+    }
     if (decision->recorded != NULL) {
         decision->action = ACTION_REPEAT;
         return;
@@ -295,7 +179,7 @@ static void decide_one(struct arena *arena, struct facts *facts, struct map *fir
         return;
     }
     decide_new(arena, facts, decision);
-    if (!uuid_is_nil(&lead->idempotency_key))
+    if (decision->action == ACTION_RECORD && !uuid_is_nil(&lead->idempotency_key))
         map_put(first_of_key, uuid_span(&lead->idempotency_key), decision);
 }
 

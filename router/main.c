@@ -3,11 +3,13 @@
  *
  * frame in → inbox.c → batch.c: plan.c, rank.c → store.c reads and locks → decide.c, cap.c, cost.c → reply.c → store.c writes →
  * answers to the gateways, deliveries to the dispatchers. settle.c: what buyers refuse afterwards is given back
+ * confirm.c: buyers are asked one after another; what they say wakes the lead. adopt.c: leads whose router is gone
  */
 #include "common/clock.h"
 #include "common/must.h"
 #include "proto/reason.h"
 #include "proto/stage.h"
+#include "router/adopt.h"
 #include "router/batch.h"
 #include "router/inbox.h"
 #include "router/settle.h"
@@ -22,6 +24,7 @@ struct router {
     struct inbox *inbox;
     struct batch *batch;
     struct settle *settle;
+    struct adopt *adopt;
     size_t most_bytes;
     bool is_paused;
     bool is_cleaning; /* one statement under way */
@@ -52,6 +55,13 @@ static void on_turn_end(void *ctx)
     watch_bytes(ctx);
 }
 
+static void kick(void *ctx)
+{
+    struct router *self = ctx;
+
+    batch_kick(self->batch);
+}
+
 static int start(struct stage *stage, struct error *err)
 {
     struct router *self = must_zalloc(sizeof *self);
@@ -64,6 +74,7 @@ static int start(struct stage *stage, struct error *err)
     self->inbox = inbox_new();
     self->batch = batch_new(stage, self->inbox, (size_t)params_int(given, "batch_leads"), (size_t)params_int(given, "batch_bytes"));
     self->settle = settle_new(stage);
+    self->adopt = adopt_new(stage, self->inbox, kick, self);
     loop_on_turn_end(stage_loop(stage), on_turn_end, self);
     return 0;
 }
@@ -79,28 +90,57 @@ static void on_lead(struct router *self, const struct lead *lead, struct hold *h
     inbox_add(self->inbox, lead, hold, clock_mono_ms() + left_ms);
 }
 
-static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
+static void on_leads(struct router *self, struct frame *frame, struct arena **arena)
 {
-    struct router *self = stage_self(stage);
+    struct lead *leads = arena_alloc(*arena, frame->count * sizeof *leads);
     int64_t now_ms = clock_wall_ms();
-    struct lead *leads;
     struct hold *hold;
     struct error err;
 
-    if (frame->kind != FRAME_LEADS) {
-        stage_refuse_frame(stage, frame, "not for a router");
-        return;
-    }
-    leads = arena_alloc(*arena, frame->count * sizeof *leads);
     for (size_t i = 0; i < frame->count; i++)
         if (frame_next_lead(frame, *arena, &leads[i], &err) != 0) {
-            stage_refuse_frame(stage, frame, err.text);
+            stage_refuse_frame(self->stage, frame, err.text);
             return;
         }
     hold = hold_new(arena);
     for (size_t i = 0; i < frame->count; i++)
         on_lead(self, &leads[i], hold, frame_left_ms(frame, now_ms, leads[i].left_ms));
     hold_release(&hold);
+}
+
+/* What a buyer said is in its delivery's row: whoever waits for it looks there. */
+static void on_verdicts(struct router *self, struct frame *frame, struct arena *arena)
+{
+    struct buyer_verdict *verdicts = arena_alloc(arena, frame->count * sizeof *verdicts);
+    struct error err;
+
+    for (size_t i = 0; i < frame->count; i++)
+        if (frame_next_buyer_verdict(frame, arena, &verdicts[i], &err) != 0) {
+            stage_refuse_frame(self->stage, frame, err.text);
+            return;
+        }
+    for (size_t i = 0; i < frame->count; i++)
+        inbox_wake(self->inbox, &verdicts[i].lead_id);
+}
+
+static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
+{
+    struct router *self = stage_self(stage);
+
+    switch (frame->kind) {
+    case FRAME_LEADS:
+        on_leads(self, frame, arena);
+        break;
+    case FRAME_VERDICTS:
+        on_verdicts(self, frame, *arena);
+        break;
+    case FRAME_ANSWERS:
+    case FRAME_DELIVERIES:
+    case FRAME_PINGS:
+    case FRAME_BIDS:
+        stage_refuse_frame(stage, frame, "not for a router");
+        return;
+    }
     batch_kick(self->batch);
 }
 
@@ -137,6 +177,7 @@ static void sweep(struct stage *stage)
         upkeep_keys(stage_db(stage), on_cleaned, stage);
     }
     settle_tick(self->settle);
+    adopt_tick(self->adopt);
     self->seconds++;
     batch_kick(self->batch);
 }
@@ -167,6 +208,7 @@ static void stop(struct stage *stage)
 {
     struct router *self = stage_self(stage);
 
+    adopt_free(&self->adopt);
     settle_free(&self->settle);
     batch_free(&self->batch);
     inbox_free(&self->inbox);

@@ -13,11 +13,11 @@ static struct uuid lookup_key(struct arena *arena, const struct catalog *catalog
     return key_lookup(catalog->secret, lead->supplier_id, name, normal_match(arena, type, field->text));
 }
 
-void plan_make(struct arena *arena, const struct catalog *catalog, const struct lead *lead, struct plan *plan)
+void plan_make(struct arena *arena, const struct catalog *catalog, const struct lead *lead, int64_t left_ms, struct plan *plan)
 {
     int verdict = reason_of(lead->reason);
 
-    *plan = (struct plan){.lead = lead, .verdict = verdict >= 0 ? (enum reason)verdict : REASON_INTERNAL};
+    *plan = (struct plan){.lead = lead, .left_ms = left_ms, .verdict = verdict >= 0 ? (enum reason)verdict : REASON_INTERNAL};
     plan->campaign = lead->campaign_id.len > 0 ? catalog_campaign(catalog, lead->campaign_id) : NULL;
     plan->source = plan->campaign != NULL ? campaign_source(plan->campaign, lead->supplier_id) : NULL;
     plan->phone_key = lookup_key(arena, catalog, lead, SPAN("phone"), FIELD_PHONE);

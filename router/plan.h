@@ -8,6 +8,7 @@
 
 #include "router/decide.h"
 
-void plan_make(struct arena *arena, const struct catalog *catalog, const struct lead *lead, struct plan *plan);
+/* left_ms: until the lead's supplier is told 503. */
+void plan_make(struct arena *arena, const struct catalog *catalog, const struct lead *lead, int64_t left_ms, struct plan *plan);
 
 #endif

@@ -10,6 +10,7 @@ static const char *const words[] = {
     [PASS_DUPLICATE] = "duplicate", [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
     [PASS_SOURCE_CAP] = "source_cap", [PASS_SUPPLIER_CAP] = "supplier_cap", [PASS_CAMPAIGN_CAP] = "campaign_cap",
     [PASS_SAME_BUYER] = "same_buyer", [PASS_SOLD_OUT] = "sold_out",
+    [PASS_NO_ENDPOINT] = "no_endpoint", [PASS_ASKED] = "", [PASS_LATER] = "",
 };
 
 const char *pass_word(enum pass pass)

@@ -54,7 +54,7 @@ static struct json *buyers_json(const struct decision *decision)
 static void answer_sale(struct arena *arena, struct decision *decision)
 {
     const struct plan *plan = decision->plan;
-    enum answer_form form = plan->source->answer;
+    enum answer_form form = plan->source != NULL ? plan->source->answer : ANSWER_SALE; /* a source may have gone while buyers were asked */
     bool is_sold = decision->sale_count > 0;
     struct json *body = json_new_object(), *data = json_new_object();
 
@@ -64,7 +64,7 @@ static void answer_sale(struct arena *arena, struct decision *decision)
     } else {
         json_set_text(data, "status", span_of(lead_state_word(decision->state)));
         json_set(data, "buyer_id", is_sold ? json_new_text(decision->sales[0].buyer_id) : json_new_null());
-        json_set_text(data, "campaign_id", plan->campaign->id);
+        json_set_text(data, "campaign_id", plan->lead->campaign_id);
         if (plan->lead->is_test)
             json_set_bool(data, "is_test", true);
     }
@@ -171,6 +171,8 @@ const char *reply_step(const struct decision *decision)
 {
     if (decision->reason != REASON_NONE && decision->reason == decision->plan->verdict)
         return "validation";
+    if (decision->action == ACTION_STEP)
+        return "confirm";
     return decision->state == LEAD_DUPLICATE ? "duplicates" : "sale";
 }
 
@@ -196,15 +198,23 @@ static void put_cap(struct buf *out, const struct cap *cap)
     put(out, ",\"detail\":", span_of(text));
 }
 
-static void put_candidate(struct buf *out, const struct candidate *candidate)
+/* A contract that was not passed over, and its price. */
+static void put_chosen(struct buf *out, struct span contract_id, const char *decision, int64_t price_cents)
 {
     char price[MONEY_TEXT_BYTES];
 
-    put(out, "{\"contract_id\":", candidate->contract->id);
-    if (candidate->pass == PASS_NONE) {
-        put(out, ",\"decision\":", SPAN("sold"));
-        put(out, ",\"detail\":", span_of(money_text(candidate->price_cents, price)));
+    put(out, "{\"contract_id\":", contract_id);
+    put(out, ",\"decision\":", span_of(decision));
+    put(out, ",\"detail\":", span_of(money_text(price_cents, price)));
+}
+
+static void put_candidate(struct buf *out, const struct candidate *candidate)
+{
+    if (candidate->pass == PASS_NONE || candidate->pass == PASS_ASKED || candidate->pass == PASS_LATER) {
+        put_chosen(out, candidate->contract->id, candidate->pass == PASS_NONE ? "sold" : candidate->pass == PASS_ASKED ? "asked" : "asked_later",
+                   candidate->price_cents);
     } else {
+        put(out, "{\"contract_id\":", candidate->contract->id);
         put(out, ",\"decision\":", candidate->pass == PASS_SOLD_OUT ? SPAN("not_needed") : SPAN("passed_over"));
         put(out, ",\"reason\":", span_of(pass_word(candidate->pass)));
         if (candidate->detail.len > 0)
@@ -215,12 +225,40 @@ static void put_candidate(struct buf *out, const struct candidate *candidate)
     buf_add_text(out, "}");
 }
 
+/* What one buyer said, and who is asked next. */
+static void put_step(struct buf *out, const struct decision *decision)
+{
+    const struct try *settled = decision->settled;
+    const char *separator = "[";
+
+    if (settled != NULL) {
+        buf_add_text(out, separator);
+        put_chosen(out, settled->contract_id, settled->state == TRY_ACCEPTED ? "accepted" : "refused", settled->price_cents);
+        if (settled->state == TRY_REFUSED)
+            put(out, ",\"reason\":", decision->is_late ? SPAN("no_answer_in_time") : span_is(settled->word, "REJECTED") ? SPAN("buyer_rejected") :
+                span_is(settled->word, "DUPLICATE") ? SPAN("buyer_duplicate") : SPAN("no_answer"));
+        buf_add_text(out, "}");
+        separator = ",";
+    }
+    if (decision->asked != NULL) {
+        buf_add_text(out, separator);
+        put_chosen(out, decision->asked->contract_id, "asked", decision->asked->price_cents);
+        buf_add_text(out, "}]");
+        return;
+    }
+    buf_add_text(out, separator);
+    put(out, "{\"decision\":", decision->state == LEAD_ACCEPTED ? SPAN("sold") : SPAN("unmatched"));
+    buf_add_text(out, "}]");
+}
+
 static void fill_trail(struct arena *arena, struct decision *decision)
 {
     const struct plan *plan = decision->plan;
     struct buf *out = buf_new(256 + plan->candidate_count * 80);
 
-    if (decision->state == LEAD_ACCEPTED || decision->state == LEAD_UNMATCHED) {
+    if (decision->action == ACTION_STEP) {
+        put_step(out, decision);
+    } else if (decision->state == LEAD_ACCEPTED || decision->state == LEAD_UNMATCHED || decision->state == LEAD_DISTRIBUTING) {
         for (size_t i = 0; i < plan->candidate_count; i++) {
             buf_add_text(out, i == 0 ? "[" : ",");
             put_candidate(out, &plan->candidates[i]);
@@ -255,14 +293,20 @@ void reply_fill(struct arena *arena, struct decision *decision)
             answer_problem(arena, decision);
         }
         return;
+    case ACTION_WAIT:
+        return;
+    case ACTION_STEP:
     case ACTION_RECORD:
         break;
     }
     if (decision->state == LEAD_ACCEPTED || decision->state == LEAD_UNMATCHED)
         answer_sale(arena, decision);
+    else if (decision->state == LEAD_DISTRIBUTING)
+        decision->answer_body = SPAN(""); /* nobody is answered yet */
     else
         answer_problem(arena, decision);
-    fill_fields(arena, decision);
+    if (decision->action == ACTION_RECORD)
+        fill_fields(arena, decision);
     fill_reasons(arena, decision);
     fill_trail(arena, decision);
 }

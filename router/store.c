@@ -1,6 +1,7 @@
 #include "router/store.h"
 
 #include "common/must.h"
+#include "router/store_confirm.h"
 
 #include <string.h>
 
@@ -30,7 +31,7 @@ static const char CLOCK[] =
     " FROM clock, unnest($1::text[]) WITH ORDINALITY AS z (zone, n) ORDER BY n";
 
 static const char READ_KEYS[] =
-    "SELECT key, lead_id, supplier_id, at FROM duplicate_key WHERE key = ANY($1::uuid[])";
+    "SELECT key, lead_id, supplier_id, at, EXISTS (SELECT FROM distributing d WHERE d.lead_id = k.lead_id) FROM duplicate_key k WHERE key = ANY($1::uuid[])";
 
 static const char READ_IDEMPOTENCY[] =
     "SELECT k.key, k.body_sha256, k.lead_id, l.answer_status, l.answer_body"
@@ -105,11 +106,12 @@ const struct db_statement store_statements[] = {
     {"write_leads", WRITE_LEADS}, {"write_idempotency", WRITE_IDEMPOTENCY}, {"write_keys", WRITE_KEYS},
     {"replace_keys", REPLACE_KEYS}, {"write_sales", WRITE_SALES}, {"write_deliveries", WRITE_DELIVERIES},
     {"write_trail", WRITE_TRAIL}, {"write_counters", WRITE_COUNTERS}, {"commit", COMMIT}, {"rollback", ROLLBACK},
+    STORE_CONFIRM_STATEMENTS,
     {NULL, NULL},
 };
 
 /* Statements of the first round trip, by place. */
-enum { READ_BEGIN, READ_FENCE, READ_VERSION, READ_COUNTERS, READ_CLOCK, READ_DUPLICATES, READ_REPEATS, READ_RECORDED };
+enum { READ_BEGIN, READ_FENCE, READ_VERSION, READ_COUNTERS, READ_CLOCK, READ_DUPLICATES, READ_REPEATS, READ_RECORDED, READ_DISTRIBUTING, READ_TRIES };
 
 /* Reading ------------------------------------------------------------------------------------------------------------- */
 
@@ -146,6 +148,8 @@ void store_read(struct db *db, const struct catalog *catalog, const struct wante
     add_uuids(job, wanted->lead_ids, ids);
     db_add_uuid(job, ids > 0 ? &wanted->lead_ids[0] : &nil);
     db_add_uuid(job, ids > 0 ? &wanted->lead_ids[ids - 1] : &nil);
+    if (ids > 0)
+        store_read_confirm(job, wanted);
     db_send(db, &job, done, ctx);
 }
 
@@ -187,6 +191,7 @@ static void read_holders(struct arena *arena, const struct db_rows *rows, struct
         holder->lead_id = db_uuid(rows, i, 1);
         holder->supplier_id = arena_copy(arena, db_text(rows, i, 2));
         holder->at_us = db_time_us(rows, i, 3);
+        holder->is_undecided = db_bool(rows, i, 4);
         map_put(facts->holders, uuid_span(&holder->key), holder);
     }
 }
@@ -221,11 +226,16 @@ int64_t store_facts(struct arena *arena, struct db_rows *const *rows, const stru
 {
     bool is_whole = db_count(rows[READ_COUNTERS]) == (int)wanted->counter_count;
 
-    *facts = (struct facts){db_time_us(rows[READ_CLOCK], 0, 0), map_new(), map_new(), map_new(), map_new()};
+    *facts = (struct facts){
+        .now_us = db_time_us(rows[READ_CLOCK], 0, 0), .counters = map_new(), .holders = map_new(), .recorded = map_new(),
+        .idempotent = map_new(), .distributing = map_new(),
+    };
     read_counters(arena, rows[READ_COUNTERS], rows[READ_CLOCK], wanted, facts);
     read_holders(arena, rows[READ_DUPLICATES], facts);
     read_repeats(arena, rows[READ_REPEATS], facts);
     read_recorded(arena, rows[READ_RECORDED], facts);
+    if (wanted->lead_id_count > 0)
+        store_facts_confirm(arena, rows[READ_DISTRIBUTING], rows[READ_TRIES], facts);
     return is_whole ? db_int(rows[READ_VERSION], 0, 0) : NO_VERSION;
 }
 
@@ -235,6 +245,7 @@ void facts_close(struct facts *facts)
     map_free(&facts->holders);
     map_free(&facts->recorded);
     map_free(&facts->idempotent);
+    map_free(&facts->distributing);
 }
 
 static void ignore(void *ctx, struct db_rows *const *rows, const struct db_error *error)

@@ -237,7 +237,7 @@ def test_every_later_section_is_refused_at_its_place_and_nothing_changes(databas
 
 
 @pytest.mark.parametrize("change, pointer", [
-    ({"routing": "PING_POST"}, "/campaigns/0/routing"), ({"confirm": True}, "/campaigns/0/confirm"),
+    ({"routing": "PING_POST"}, "/campaigns/0/routing"),
     ({"fields": [{"name": "a", "ping": True}]}, "/campaigns/0/fields/0/ping"),
 ])
 def test_later_values_are_refused(database, change, pointer):

@@ -159,7 +159,7 @@ static void make_lead(struct world *world, size_t i, int n)
     lead->fields.items = world->fields[n];
     add_field(&lead->fields, SPAN("email"), &text[0]);
     add_field(&lead->fields, SPAN("phone"), &text[1]);
-    plan_make(world->arena, &world->catalog, lead, &world->plans[n]);
+    plan_make(world->arena, &world->catalog, lead, 5000, &world->plans[n]);
 }
 
 /* What buyer one was sold before. */
@@ -184,7 +184,7 @@ static int open_world(struct world *world, size_t i)
 
     memset(world, 0, sizeof *world);
     world->arena = arena_new();
-    world->facts = (struct facts){NOW_US, map_new(), map_new(), map_new(), map_new()};
+    world->facts = (struct facts){.now_us = NOW_US, .counters = map_new(), .holders = map_new(), .recorded = map_new(), .idempotent = map_new()};
     make_contracts(world, i);
     world->suppliers[0] = (struct supplier){.id = SPAN("acme"), .is_active = true};
     world->suppliers[1] = (struct supplier){.id = SPAN("paused")};
