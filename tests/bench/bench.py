@@ -20,6 +20,7 @@ import big  # noqa: E402
 import leadline_testing as testing  # noqa: E402
 import load  # noqa: E402
 import machine  # noqa: E402
+import zoo  # noqa: E402
 from figures import Figures, row, say, title, value_row  # noqa: E402
 
 RATE = 1000
@@ -169,6 +170,9 @@ def print_figures():
     value_row("webhooks/s delivered and recorded, from a backlog", best("webhooks"), 5000)
     for name, want in (("p50", 3), ("p90", None), ("p99", 10), ("p999", None), ("max", None)):
         value_row(f"latency at {RATE:,} leads/s by schedule, {name}, ms", best(f"latency {name}"), want, least=True)
+    value_row(f"zoo of {len(zoo.ZOO)} buyers: from sale to answer of the healthy one, p50, ms", best("zoo p50"))
+    value_row("    p99, ms", best("zoo p99"), zoo.P99_MOST_MS, least=True)
+    value_row("    leads/s meanwhile, to him and to all", best("zoo leads"))
     value_row(f"leads/s with {BIG} million stored", best("leads with many stored"))
     value_row("    cost of a lead against that with none", figures.ratio("leads", "leads with many stored"), 1.3, least=True)
     value_row(f"{CAMPAIGNS:,} campaigns × {CONTRACTS_EACH} contracts: seconds to apply", best("many campaigns: seconds to apply"))
@@ -204,6 +208,9 @@ def main():
             measure_big(dev)
         fsyncs.append(machine.fsync_ms(folder))
         print_machine(dev, before, fsyncs)
+    if wants("zoo"):
+        for _ in range(RUNS):
+            zoo.measure(figures, folder, SECONDS)
     if wants("campaigns"):
         with testing.Dev(load.configuration(None), dir=os.path.join(folder, "many"), **COUNTS) as dev:
             many = measure_campaigns(dev)
