@@ -14,7 +14,7 @@ from figures import say
 ZOO = ("refuse", "200-error", "409", "429?retry_after=60", "503?retry_after=60", "hang", "slow", "reset", "close", "flood", "wrong-length",
        "garbage")
 SIM = os.path.join(testing.ROOT, "tests", "buyer", "sim.py")
-CONNECTIONS, P99_MOST_MS = 16, 100
+CONNECTIONS, PER_SECOND, P99_MOST_MS = 16, 300, 100
 
 LATENCIES = """
     SELECT count(*), percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM a.at - s.sold_at) * 1000 + a.took_ms)
@@ -41,7 +41,7 @@ def measure(figures, folder, seconds):
     try:
         url = f"http://127.0.0.1:{re.search(rb':([0-9]+)', process.stdout.readline()).group(1).decode()}/"
         with load.Sink() as sink, testing.Dev(_configuration(sink.url, url), dir=os.path.join(folder, f"zoo-{time.monotonic_ns()}")) as dev:
-            sent = traffic.Traffic(dev.port, _leads(seconds), connections=CONNECTIONS).wait()
+            sent = traffic.Traffic(dev.port, _leads(seconds), connections=CONNECTIONS, pause=CONNECTIONS / PER_SECOND).wait()
             wrong = {key: count for key, count in traffic.statuses(sent).items() if key != (201, "ACCEPTED")}
             if wrong:
                 figures.fault(f"zoo: answers {wrong}")
