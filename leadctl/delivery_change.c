@@ -18,8 +18,10 @@
     " WHEN l.status = 'DISTRIBUTING' THEN 'its lead is not decided yet'"
 #define REPLAY_FAULT                                                                                                   \
     "CASE WHEN d.state = 'OPEN' THEN 'it is OPEN already'"                                                             \
-    " WHEN d.state IN ('REJECTED', 'DUPLICATE') THEN 'it is ' || d.state || ': the buyer refused it, and place and money of the sale go back'" \
-    " WHEN s.state IS NULL THEN 'it belongs to no sale' WHEN s.state <> 'SOLD' THEN 'its sale is ' || s.state || ': place and money were given back'" \
+    " WHEN d.state IN ('REJECTED', 'DUPLICATE') THEN 'it is ' || d.state"                        \
+    "  || ': the buyer refused it, and place and money of the sale go back'"                                           \
+    " WHEN s.state IS NULL THEN 'it belongs to no sale'"                                                               \
+    " WHEN s.state <> 'SOLD' THEN 'its sale is ' || s.state || ': place and money were given back'"                    \
     LEAD_FAULT " END"
 #define CANCEL_FAULT                                                                                                   \
     "CASE WHEN d.state <> 'OPEN' THEN 'it is ' || d.state" LEAD_FAULT " END"
@@ -52,7 +54,9 @@
 #define REPLAYED "state = 'OPEN', due_at = now(), lease_by = NULL, attempts_before = d.attempt"
 #define CANCELLED "state = 'CANCELLED', lease_by = NULL"
 
-#define LOCK_NAMED "SELECT d.id FROM " NAMED " JOIN delivery d ON d.lead_id = named.lead_id AND d.id = named.id ORDER BY d.lead_id, d.id FOR UPDATE OF d"
+#define LOCK_NAMED                                                                                                     \
+    "SELECT d.id FROM " NAMED " JOIN delivery d ON d.lead_id = named.lead_id AND d.id = named.id"                      \
+    " ORDER BY d.lead_id, d.id FOR UPDATE OF d"
 #define FAULTS_OF_NAMED(fault)                                                                                         \
     "SELECT * FROM (SELECT named.id, CASE WHEN d.id IS NULL THEN 'there is no such delivery' ELSE " fault " END AS why" \
     " FROM " NAMED " LEFT JOIN delivery d ON d.lead_id = named.lead_id AND d.id = named.id"                            \
@@ -88,7 +92,8 @@ struct counts {
 };
 
 /* Runs a statement that gives two counts, and adds them up. Returns 0, or -1 with *err. */
-static int add_counts(struct db_wait *db, const char *sql, const char *const *params, int count, int64_t *first, int64_t *second, struct error *err)
+static int add_counts(struct db_wait *db, const char *sql, const char *const *params, int count, int64_t *first, int64_t *second,
+                      struct error *err)
 {
     struct db_answer *answer = db_wait_ask(db, sql, params, count, err);
 
@@ -133,8 +138,8 @@ static int change_named(const char *name, struct db_wait *db, const struct chang
     return rc;
 }
 
-static int change_fitting(struct db_wait *db, const struct change *change, const struct delivery_options *options, struct counts *counts,
-                          struct error *err)
+static int change_fitting(struct db_wait *db, const struct change *change, const struct delivery_options *options,
+                          struct counts *counts, struct error *err)
 {
     static const char MOST[] = "1000";
     int64_t before, fitting = 0;
@@ -160,7 +165,8 @@ static void print_counts(const struct change *change, const struct delivery_opti
     if (counts->left_out > 0)
         printf("left out %" PRId64 ": the sale was given back, or the lead was erased or is not decided yet\n", counts->left_out);
     if (change == &cancel && counts->in_hand > 0)
-        printf("%" PRId64 " of them are in a dispatcher's hands: an attempt may still be made, and is kept in the lead's trail\n", counts->in_hand);
+        printf("%" PRId64 " of them are in a dispatcher's hands: an attempt may still be made, and is kept in the lead's trail\n",
+               counts->in_hand);
 }
 
 /* The filters mean only states that may be changed so. Returns 0, or -1 after the mistake was told. */
@@ -191,7 +197,8 @@ static int run(int argc, char **argv, const struct change *change)
 
     if (delivery_options_read(&options, argc, argv, DELIVERY_FILTERS | DELIVERY_DRY_RUN) != 0)
         return EXIT_USAGE;
-    has_filters = options.buyer != NULL || options.campaign != NULL || options.from != NULL || options.to != NULL || options.states[0] != '\0';
+    has_filters = options.buyer != NULL || options.campaign != NULL || options.from != NULL || options.to != NULL ||
+                  options.states[0] != '\0';
     if (has_filters == (options.id_count > 0) || (has_filters && options.buyer == NULL && options.campaign == NULL)) {
         fprintf(stderr, "%s: either ids of deliveries, or filters: --buyer or --campaign, and what else shall hold\n", argv[0]);
         return EXIT_USAGE;
@@ -200,7 +207,8 @@ static int run(int argc, char **argv, const struct change *change)
         return EXIT_USAGE;
     db = options_connect(&options.base, &err);
     if (db != NULL && delivery_check_times(&options, db, &err) == 0 &&
-        (has_filters ? change_fitting(db, change, &options, &counts, &err) : change_named(argv[0], db, change, &options, &counts, &err)) == 0)
+        (has_filters ? change_fitting(db, change, &options, &counts, &err)
+                     : change_named(argv[0], db, change, &options, &counts, &err)) == 0)
         rc = EXIT_OK;
     if (rc != EXIT_OK)
         command_failed(argv[0], db, &err);

@@ -96,7 +96,8 @@ static const char SHOW[] =
 
 static const char SHOW_ATTEMPTS[] = ATTEMPTS " ORDER BY number";
 static const char SHOW_FIELDS[] =
-    "SELECT f.key AS field, f.value FROM lead l, jsonb_each_text(l.fields) f WHERE l.id = lead_of_delivery($1::uuid) ORDER BY f.key COLLATE \"C\"";
+    "SELECT f.key AS field, f.value FROM lead l, jsonb_each_text(l.fields) f WHERE l.id = lead_of_delivery($1::uuid)"
+    " ORDER BY f.key COLLATE \"C\"";
 
 static const char SHOW_JSON[] =
     "SELECT json_build_object('id', d.id, 'lead_id', d.lead_id, 'buyer_id', d.buyer_id, 'state', d.state,"
@@ -105,8 +106,8 @@ static const char SHOW_JSON[] =
     " 'attempts', (SELECT coalesce(json_agg(row_to_json(a) ORDER BY a.number), '[]') FROM (" ATTEMPTS ") a),"
     " 'lead', json_build_object('id', l.id, 'status', l.status, 'campaign_id', l.campaign_id, 'supplier_id', l.supplier_id,"
     "   'is_test', l.is_test, 'received_at', " TIME("l.received_at") ", 'fields', l.fields),"
-    " 'sale', CASE WHEN s.lead_id IS NOT NULL THEN json_build_object('contract_id', s.contract_id, 'price', " MONEY("s.price_cents") ","
-    "   'state', s.state, 'sold_at', " TIME("s.sold_at") ") END)" FROM_DELIVERY;
+    " 'sale', CASE WHEN s.lead_id IS NOT NULL THEN json_build_object('contract_id', s.contract_id,"
+    "   'price', " MONEY("s.price_cents") ", 'state', s.state, 'sold_at', " TIME("s.sold_at") ") END)" FROM_DELIVERY;
 
 static int print_list(struct db_wait *db, const char *title, const char *sql, const char *id, struct error *err)
 {

@@ -48,15 +48,15 @@ static const struct command {
     {"delivery list", "[filters] [--json]", "list deliveries, the newest first",
      DATABASE_OPTIONS JSON_OPTION DELIVERY_OPTIONS "  --limit N   at most so many; 100 unless told, 0: all\n", command_delivery_list},
     {"delivery show", "ID [--json]", "show a delivery with its attempts, lead and sale", DATABASE_OPTIONS JSON_OPTION, command_delivery_show},
-    {"delivery replay", "ID... | --buyer B [filters]", "deliver again: FAILED and CANCELLED ones, DELIVERED ones by their ids",
+    {"delivery replay", "ID... | filters", "deliver again: FAILED and CANCELLED ones, DELIVERED ones by their ids",
      DATABASE_OPTIONS DELIVERY_OPTIONS CHANGE_OPTIONS
      "\nThe webhook-id stays; the schedule of attempts begins anew, their numbers go on. By filters FAILED ones are meant\n"
      "unless --state says otherwise. What the buyer refused, or what was given back, is not delivered again.\n",
      command_delivery_replay},
-    {"delivery cancel", "ID... | --buyer B [filters]", "end OPEN deliveries without delivering; the sale stays",
+    {"delivery cancel", "ID... | filters", "end OPEN deliveries without delivering; the sale stays",
      DATABASE_OPTIONS DELIVERY_OPTIONS CHANGE_OPTIONS
      "\nAn attempt that is under way is not broken off: its answer is kept, and changes nothing.\n", command_delivery_cancel},
-    {"secret rotate", "BUYER [--grace 24h] [--json]", "make a new secret for a buyer and print it, once",
+    {"secret rotate", "BUYER [--grace 24h]", "make a new secret for a buyer and print it, once",
      DATABASE_OPTIONS JSON_OPTION
      "  --grace T   how long the former secrets sign, too: 90s, 30m, 24h (unless told), 7d, or 0\n"
      "\nThe new one signs from now on and comes first. `apply` leaves the secrets alone until the document lists one for this\n"

@@ -31,8 +31,8 @@ static const char ADD[] =
 
 /* The former ones are noted before they go. */
 static const char NOTE[] =
-    "INSERT INTO rotated_secret (buyer_id, sha256) SELECT buyer_id, sha256(convert_to(secret, 'UTF8')) FROM buyer_secret WHERE buyer_id = $1"
-    " ON CONFLICT DO NOTHING";
+    "INSERT INTO rotated_secret (buyer_id, sha256)"
+    " SELECT buyer_id, sha256(convert_to(secret, 'UTF8')) FROM buyer_secret WHERE buyer_id = $1 ON CONFLICT DO NOTHING";
 
 static const char FORMER[] =
     "SELECT count(*), " TIME("max(expires_at)") " FROM buyer_secret WHERE buyer_id = $1 AND expires_at IS NOT NULL";
@@ -89,7 +89,8 @@ static int read_former(struct db_wait *db, const char *buyer_id, struct former *
         error_set(err, "this buyer has %" PRId64 " secrets that still sign: use a shorter --grace", former->count);
 }
 
-static int rotate(struct db_wait *db, const char *buyer_id, const char *secret, int64_t grace_s, struct former *former, struct error *err)
+static int rotate(struct db_wait *db, const char *buyer_id, const char *secret, int64_t grace_s, struct former *former,
+                  struct error *err)
 {
     char grace[24];
 

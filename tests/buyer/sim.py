@@ -115,7 +115,8 @@ def answers(name, meaning, status, body, **headers):
         return status, body, headers
 
 
-answers("accept", "200, accepted, with an id and a price", 200, {"result": "accepted", "id": "sim-1", "price": "25.00", "url": "https://buyer.example/thanks"})
+answers("accept", "200, accepted, with an id, a price and a redirect URL", 200,
+        {"result": "accepted", "id": "sim-1", "price": "25.00", "url": "https://buyer.example/thanks"})
 answers("refuse", "422, refused", 422, {"result": "refused", "reason": "out of area"})
 answers("200-error", "200 with an error in the body", 200, {"status": "error", "message": "lead not accepted"})
 answers("dup", "200, a duplicate", 200, {"result": "dup"})
@@ -130,7 +131,8 @@ async def status_only(sim, request, reader, writer):
 
 @behaviour("hang", "takes the request and says nothing, for ever")
 async def hang(sim, request, reader, writer):
-    tasks = [asyncio.ensure_future(sim.released.wait()), asyncio.ensure_future(reader.read(1))]  # the latter ends when the client leaves
+    client_leaves = reader.read(1)
+    tasks = [asyncio.ensure_future(sim.released.wait()), asyncio.ensure_future(client_leaves)]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -398,7 +400,8 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        sim = Sim(options.secret, options.mode.strip("/"), options.host, options.port, None if options.quiet else printer(bool(options.secret)))
+        sim = Sim(options.secret, options.mode.strip("/"), options.host, options.port,
+                  None if options.quiet else printer(bool(options.secret)))
     except (ValueError, OSError, OverflowError) as error:
         print(f"sim.py: {error}", file=sys.stderr)
         return 2
