@@ -110,7 +110,7 @@ static double chance(void)
 static void judge(struct due *due, const struct http_answer *answer)
 {
     struct result *result = &due->result;
-    int attempt = due->attempt + 1;
+    int attempt = due_turn(due);
 
     result->http_status = answer->error == NULL ? answer->status : 0;
     result->verdict = verdict_judge(result->http_status, attempt);

@@ -25,6 +25,11 @@ struct due *due_new(const struct delivery *delivery, int64_t lease_until_ms, str
     return due;
 }
 
+int due_turn(const struct due *due)
+{
+    return due->attempt - due->attempts_before + 1;
+}
+
 void due_drop_body(struct due *due)
 {
     free((char *)due->body.ptr);

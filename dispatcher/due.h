@@ -33,6 +33,7 @@ struct due {
     struct uuid id; /* the webhook-id */
     struct uuid lead_id;
     int attempt;            /* attempts recorded before this one: what the row must still say when the result is written */
+    int attempts_before;    /* of those, before its latest replay */
     int64_t lease_until_ms; /* monotonic */
     int64_t sold_at_ms;
     struct lane *lane; /* its buyer's; NULL when it is only to be given back */
@@ -44,6 +45,9 @@ struct due {
 /* A copy of what is needed of the delivery, its body made; owned by the caller. */
 struct due *due_new(const struct delivery *delivery, int64_t lease_until_ms, struct lane *lane);
 void due_free(struct due **due);
+
+/* Which attempt is next, from 1, by the schedule: that begins anew with a replay. */
+int due_turn(const struct due *due);
 
 /* Frees the body: no further attempt will be made from here. */
 void due_drop_body(struct due *due);

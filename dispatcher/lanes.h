@@ -43,7 +43,7 @@ size_t lanes_room(const struct lanes *lanes, const struct lane *lane, const stru
  * Takes a delivery in hand.
  *
  * lane  NULL: it is not to be tried from here
- * due   set, and borrowed, for TAKEN_WAITS and TAKEN_NO_ROOM; the latter is in hand, too, and in no list
+ * due   set, and borrowed; after TAKEN_NO_ROOM it is in hand, too, and in no list
  */
 enum taken lanes_take(struct lanes *lanes, const struct delivery *delivery, int64_t lease_until_ms, struct lane *lane,
                       const struct lane_limits *limits, struct due **due);

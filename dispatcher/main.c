@@ -9,6 +9,7 @@
 #include "dispatcher/record.h"
 #include "dispatcher/store.h"
 #include "dispatcher/sweep.h"
+#include "dispatcher/upkeep.h"
 
 #include "common/clock.h"
 #include "common/must.h"
@@ -34,6 +35,7 @@ struct dispatcher {
     struct sweep *sweep;
     struct attempts *attempts;
     struct metric *waiting;
+    int64_t seconds; /* since the start */
 };
 
 /* What this turn has brought: results to write, leases to end, deliveries to take, attempts to begin. */
@@ -164,6 +166,8 @@ static void sweep(struct stage *stage)
     struct dispatcher *self = stage_self(stage);
 
     sweep_tick(self->sweep);
+    if (self->seconds++ % UPKEEP_EVERY_S == 0)
+        upkeep_secrets(stage_db(stage));
 }
 
 static void stop_taking(struct stage *stage)

@@ -29,19 +29,23 @@ static const char RECORD[] =
     "   $8::timestamptz[], $9::int4[], $10::text[], $11::bool[])"
     "   AS r (lead_id, id, attempt, state, verdict, retry_in_ms, http_status, at, took_ms, answer, is_logged)),"
     " done AS"
-    " (UPDATE delivery d SET state = r.state::delivery_state, attempt = r.attempt + 1, lease_by = NULL,"
+    " (UPDATE delivery d SET state = CASE WHEN d.state = 'OPEN' THEN r.state::delivery_state ELSE d.state END,"
+    "   attempt = r.attempt + 1, lease_by = NULL,"
     "   last_http_status = r.http_status,"
     "   due_at = CASE WHEN r.state = 'OPEN' THEN now() + r.retry_in_ms * interval '1 millisecond' ELSE d.due_at END"
     "  FROM result r"
-    "  WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state::text = 'OPEN' AND d.attempt = r.attempt"
-    "  RETURNING d.lead_id, d.id, d.n, r.attempt, r.verdict, r.http_status, r.at, r.took_ms, r.answer, r.is_logged),"
+    "  WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state::text IN ('OPEN', 'CANCELLED') AND d.attempt = r.attempt"
+    "  RETURNING d.lead_id, d.id, d.n, d.state, r.attempt, r.verdict, r.http_status, r.at, r.took_ms, r.answer, r.is_logged),"
     " logged AS"
     " (INSERT INTO attempt (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, answer)"
     "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, verdict, answer FROM done WHERE is_logged"
     "  ON CONFLICT DO NOTHING),"
     " refused AS"
-    " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done WHERE verdict IN ('REJECTED', 'DUPLICATE') AND n > 0)"
+    " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done"
+    "  WHERE verdict IN ('REJECTED', 'DUPLICATE') AND state <> 'CANCELLED' AND n > 0)"
     " SELECT count(*) FROM done";
+
+enum { ATTEMPTS_BEFORE = 9 }; /* TAKE's column that is no part of a frame */
 
 static const char TAKE[] =
     "WITH due AS MATERIALIZED"
@@ -53,9 +57,9 @@ static const char TAKE[] =
     " taken AS"
     " (UPDATE delivery d SET due_at = now() + due.lease_ms * interval '1 millisecond', lease_by = $4::text"
     "  FROM due WHERE d.lead_id = due.lead_id AND d.id = due.id"
-    "  RETURNING d.id, d.lead_id, d.n, d.buyer_id, d.attempt)"
+    "  RETURNING d.id, d.lead_id, d.n, d.buyer_id, d.attempt, d.attempts_before)"
     " SELECT t.id, t.lead_id, t.buyer_id, t.attempt, s.campaign_id, s.price_cents, s.is_test, s.sold_at,"
-    " " STORED_FIELDS("l")
+    " " STORED_FIELDS("l") ", t.attempts_before"
     " FROM taken t LEFT JOIN sale s ON s.lead_id = t.lead_id AND s.n = t.n LEFT JOIN lead l ON l.id = t.lead_id";
 
 static const char GIVE_BACK[] =
@@ -253,7 +257,7 @@ static void on_taken(void *ctx, struct db_rows *const *rows, const struct db_err
         char id[UUID_TEXT_BYTES];
 
         if (taken_read(&delivery, arena, rows[0], row) == 0)
-            call->on_taken(call->ctx, &delivery);
+            call->on_taken(call->ctx, &delivery, (int)db_int(rows[0], row, ATTEMPTS_BEFORE));
         else
             log_event(LOG_ERROR, "delivery.unreadable", "delivery=%s", uuid_text(&delivery.id, id));
         arena_free(&arena);

@@ -21,6 +21,12 @@ int command_export(int argc, char **argv);
 int command_key_new(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_lead_show(int argc, char **argv);
+int command_delivery_list(int argc, char **argv);
+int command_delivery_show(int argc, char **argv);
+int command_delivery_replay(int argc, char **argv);
+int command_delivery_cancel(int argc, char **argv);
+int command_secret_rotate(int argc, char **argv);
+int command_secret_list(int argc, char **argv);
 
 /* What all commands that use the database are told. */
 struct options {

@@ -3,12 +3,10 @@
  */
 #include "common/uuid.h"
 #include "leadctl/command.h"
+#include "leadctl/sql_text.h"
 #include "leadctl/table.h"
 
 #include <stdio.h>
-
-#define MONEY(cents) "(" cents " / 100.0)::numeric(20, 2)::text"
-#define TIME(at) "to_char(" at " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
 #define SALES                                                                                                 \
     "SELECT s.n, s.buyer_id, s.contract_id, " MONEY("s.price_cents") " AS price, s.state,"                    \

@@ -11,6 +11,12 @@
     "  --dsn DSN   the database of this libpq connection string;\n"                                          \
     "              without both: LEADLINE_DSN, then PGHOST, PGDATABASE and so on\n"
 #define JSON_OPTION "  --json      print JSON for programs\n"
+#define DELIVERY_OPTIONS                                                                                     \
+    "  --buyer B, --campaign C\n"                                                                           \
+    "  --state S[,S]   OPEN, DELIVERED, REJECTED, DUPLICATE, FAILED, CANCELLED\n"                           \
+    "  --from T, --to T   sold from then, and before then; \"2026-11-23\", \"2026-11-23 14:30\", \"yesterday\" by\n" \
+    "              the installation's time zone, or with a zone: \"2026-11-23T14:30:00Z\"\n"
+#define CHANGE_OPTIONS "  --dry-run   only tell how many it would be\n"
 
 static const struct command {
     const char *name;
@@ -39,6 +45,23 @@ static const struct command {
     {"key new", "SUPPLIER", "make an API key for a supplier and print it, once", DATABASE_OPTIONS, command_key_new},
     {"status", "[--json]", "show the database, the stages and what waits", DATABASE_OPTIONS JSON_OPTION, command_status},
     {"lead show", "ID [--json]", "show a lead with its sales, deliveries and trail", DATABASE_OPTIONS JSON_OPTION, command_lead_show},
+    {"delivery list", "[filters] [--json]", "list deliveries, the newest first",
+     DATABASE_OPTIONS JSON_OPTION DELIVERY_OPTIONS "  --limit N   at most so many; 100 unless told, 0: all\n", command_delivery_list},
+    {"delivery show", "ID [--json]", "show a delivery with its attempts, lead and sale", DATABASE_OPTIONS JSON_OPTION, command_delivery_show},
+    {"delivery replay", "ID... | filters", "deliver again: FAILED and CANCELLED ones, DELIVERED ones by their ids",
+     DATABASE_OPTIONS DELIVERY_OPTIONS CHANGE_OPTIONS
+     "\nThe webhook-id stays; the schedule of attempts begins anew, their numbers go on. By filters FAILED ones are meant\n"
+     "unless --state says otherwise. What the buyer refused, or what was given back, is not delivered again.\n",
+     command_delivery_replay},
+    {"delivery cancel", "ID... | filters", "end OPEN deliveries without delivering; the sale stays",
+     DATABASE_OPTIONS DELIVERY_OPTIONS CHANGE_OPTIONS
+     "\nAn attempt that is under way is not broken off: its answer is kept, and changes nothing.\n", command_delivery_cancel},
+    {"secret rotate", "BUYER [--grace 24h]", "make a new secret for a buyer and print it, once",
+     DATABASE_OPTIONS JSON_OPTION
+     "  --grace T   how long the former secrets sign, too: 90s, 30m, 24h (unless told), 7d, or 0\n"
+     "\nThe new one signs from now on and comes first. `apply` leaves the secrets alone until the document lists one for this\n"
+     "buyer that is neither the new one nor one of the former.\n", command_secret_rotate},
+    {"secret list", "BUYER [--json]", "list a buyer's secrets by their digests", DATABASE_OPTIONS JSON_OPTION, command_secret_list},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

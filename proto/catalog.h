@@ -24,7 +24,7 @@ enum catalog_part {
     CATALOG_KEYS = 1,      /* API keys */
     CATALOG_CAMPAIGNS = 2, /* campaigns with fields and sources */
     CATALOG_SELLING = 4,   /* buyers, contracts, caps with their counters; needs CATALOG_CAMPAIGNS */
-    CATALOG_DELIVERY = 8,  /* buyers with endpoints and secrets */
+    CATALOG_DELIVERY = 8,  /* buyers with endpoints and the secrets in force */
     CATALOG_SECRET = 16,   /* the installation's secret for digests */
 };
 
@@ -77,7 +77,7 @@ struct buyer {
     struct uuid duplicate_key; /* proto/key.h: its half of its keys, when it has rules */
     /* CATALOG_DELIVERY */
     const char *url; /* "" when it has no endpoint: deliveries wait */
-    struct span *secrets; /* as in the document, whsec_… */
+    struct span *secrets; /* those in force, whsec_…, the one that counts first */
     size_t secret_count;
     int64_t timeout_ms;
     bool has_legacy_signature;
@@ -176,6 +176,7 @@ struct catalog {
     size_t clock_count;
     const struct zone *clock; /* the installation's */
     int64_t loaded_ms;        /* monotonic; clocks are right for CLOCKS_MS at least */
+    int64_t stale_ms;         /* monotonic: then it is to be read again, for the clocks or because a secret's time is over */
     struct supplier *suppliers;
     size_t supplier_count;
     struct api_key *keys; /* sorted by hash */

@@ -229,7 +229,7 @@ static int read_buyer(struct load *load, struct buyer *buyer, const struct db_ro
     return rc;
 }
 
-/* Rows (buyer_id, secret), in order. */
+/* Rows (buyer_id, secret, milliseconds left or null), in order. */
 static void read_secrets(struct load *load, const struct db_rows *rows)
 {
     struct catalog *catalog = load->catalog;
@@ -240,6 +240,8 @@ static void read_secrets(struct load *load, const struct db_rows *rows)
 
         if (buyer == NULL)
             continue;
+        if (!db_is_null(rows, i, 2) && catalog->loaded_ms + db_int(rows, i, 2) < catalog->stale_ms)
+            catalog->stale_ms = catalog->loaded_ms + db_int(rows, i, 2);
         secrets = arena_alloc(catalog->arena, (buyer->secret_count + 1) * sizeof *secrets);
         if (buyer->secret_count > 0)
             memcpy(secrets, buyer->secrets, buyer->secret_count * sizeof *secrets);
@@ -498,6 +500,7 @@ static void on_loaded(void *ctx, struct db_rows *const *rows, const struct db_er
     load->catalog = must_zalloc(sizeof *load->catalog);
     load->catalog->arena = arena_new();
     load->catalog->loaded_ms = clock_mono_ms();
+    load->catalog->stale_ms = load->catalog->loaded_ms + CLOCKS_MS;
     load->complaints = complaints_new();
     load->counters = load->at.counters >= 0 ? map_new() : NULL;
     if (read_all(load, rows) != 0)
@@ -535,7 +538,9 @@ void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx)
     load->at.suppliers = ask(job, &next, true, "SELECT id, status, doc::text FROM supplier ORDER BY id COLLATE \"C\"");
     load->at.keys = ask(job, &next, parts & CATALOG_KEYS, "SELECT sha256, supplier_id FROM api_key ORDER BY sha256");
     load->at.buyers = ask(job, &next, has_buyers, "SELECT id, status, doc::text FROM buyer ORDER BY id COLLATE \"C\"");
-    load->at.secrets = ask(job, &next, parts & CATALOG_DELIVERY, "SELECT buyer_id, secret FROM buyer_secret ORDER BY buyer_id, place");
+    load->at.secrets = ask(job, &next, parts & CATALOG_DELIVERY,
+                           "SELECT buyer_id, secret, ceil(extract(epoch FROM expires_at - clock_timestamp()) * 1000)::int8 FROM buyer_secret"
+                           " WHERE expires_at IS NULL OR expires_at > clock_timestamp() ORDER BY buyer_id, place");
     load->at.campaigns = ask(job, &next, parts & CATALOG_CAMPAIGNS, "SELECT id, status, doc::text FROM campaign ORDER BY id COLLATE \"C\"");
     load->at.sources = ask(job, &next, parts & CATALOG_CAMPAIGNS,
                            "SELECT campaign_id, supplier_id, status, doc::text FROM campaign_supplier"

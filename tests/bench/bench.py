@@ -20,6 +20,7 @@ import big  # noqa: E402
 import leadline_testing as testing  # noqa: E402
 import load  # noqa: E402
 import machine  # noqa: E402
+import zoo  # noqa: E402
 from figures import Figures, row, say, title, value_row  # noqa: E402
 
 RATE = 1000
@@ -180,6 +181,9 @@ def print_figures():
     value_row("webhooks/s delivered and recorded, from a backlog", best("webhooks"), 5000)
     for name, want in (("p50", 3), ("p90", None), ("p99", 10), ("p999", None), ("max", None)):
         value_row(f"latency at {RATE:,} leads/s by schedule, {name}, ms", best(f"latency {name}"), want, least=True)
+    value_row(f"zoo of {len(zoo.ZOO)} buyers: from sale to answer of the healthy one, p50, ms", best("zoo p50"))
+    value_row("    p99, ms", best("zoo p99"), zoo.P99_MOST_MS, least=True)
+    value_row("    leads/s meanwhile, to him and to all", best("zoo leads"))
     value_row(f"{RULED_CONTRACTS} contracts without filters: leads/s", best("without filters: leads"))
     value_row(f"{RULED_CONTRACTS} contracts of 10 filter conditions each: leads/s", best("with filters: leads"))
     value_row("    ÷ that without filters", figures.ratio("with filters: leads", "without filters: leads"), 0.8)
@@ -220,6 +224,9 @@ def main():
             measure_big(dev)
         fsyncs.append(machine.fsync_ms(folder))
         print_machine(dev, before, fsyncs)
+    if wants("zoo"):
+        for _ in range(RUNS):
+            zoo.measure(figures, folder, SECONDS)
     if wants("campaigns"):
         with testing.Dev(load.configuration(None), dir=os.path.join(folder, "many"), **COUNTS) as dev:
             many = measure_campaigns(dev)
