@@ -107,12 +107,13 @@ struct turns {
     int64_t owes; /* so many sales, unless money stands in the way */
 };
 
-/* Sorts the candidates that have room by their turns, in front of those that have none. */
+/* Sorts the candidates that have room by their turns, in front of those that have none, which stay in their order. */
 static void take_turns(struct arena *arena, struct facts *facts, const struct decision *decision, struct turns *turns)
 {
     const struct plan *plan = decision->plan;
     struct candidate *sorted = arena_alloc(arena, plan->eligible_count * sizeof *sorted);
-    size_t count = 0, end = plan->eligible_count;
+    struct candidate *passed = arena_alloc(arena, plan->eligible_count * sizeof *passed);
+    size_t count = 0, passed_count = 0;
 
     turns->list = arena_alloc(arena, plan->eligible_count * sizeof *turns->list);
     for (size_t i = 0; i < plan->eligible_count; i++) {
@@ -122,7 +123,7 @@ static void take_turns(struct arena *arena, struct facts *facts, const struct de
         if (candidate->pass == PASS_NONE)
             candidate->pass = judge(facts, decision, candidate, plan->campaign->max_sells);
         if (candidate->pass != PASS_NONE) {
-            sorted[--end] = *candidate;
+            passed[passed_count++] = *candidate;
             continue;
         }
         turns->list[count++] = (struct turn){
@@ -137,8 +138,10 @@ static void take_turns(struct arena *arena, struct facts *facts, const struct de
         sorted[i] = plan->candidates[turns->list[i].place];
         turns->list[i].place = i;
     }
-    if (plan->eligible_count > 0)
-        memcpy(plan->candidates, sorted, plan->eligible_count * sizeof *sorted);
+    if (count > 0)
+        memcpy(plan->candidates, sorted, count * sizeof *sorted);
+    if (passed_count > 0)
+        memcpy(plan->candidates + count, passed, passed_count * sizeof *passed);
 }
 
 /* The lead is sold: what it owed is credit now, and who bought has paid. */
