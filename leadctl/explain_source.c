@@ -26,7 +26,7 @@ struct explain_source {
 struct explain_source *explain_source_open(const char *dsn)
 {
     struct explain_source *source = must_zalloc(sizeof *source);
-    struct db_options options = {.dsn = dsn, .application = "leadctl", .settings = store_settings, .statements = store_statements};
+    struct db_options options = {.dsn = dsn, .application = "leadctl", .settings = store_settings, .statements = store_look_statements};
 
     source->loop = loop_new();
     source->db = db_open(source->loop, &options);

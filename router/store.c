@@ -107,11 +107,16 @@ static const char ROLLBACK[] = "ROLLBACK";
 
 const struct db_statement store_statements[] = {
     {"begin", BEGIN}, {"fence", FENCE}, {"version", VERSION}, {"lock_counters", LOCK_COUNTERS}, {"clock", CLOCK},
-    {"look_at_counters", LOOK_AT_COUNTERS},
     {"read_keys", READ_KEYS}, {"read_idempotency", READ_IDEMPOTENCY}, {"read_leads", READ_LEADS},
     {"write_leads", WRITE_LEADS}, {"write_idempotency", WRITE_IDEMPOTENCY}, {"write_keys", WRITE_KEYS},
     {"replace_keys", REPLACE_KEYS}, {"write_sales", WRITE_SALES}, {"write_deliveries", WRITE_DELIVERIES},
     {"write_trail", WRITE_TRAIL}, {"write_counters", WRITE_COUNTERS}, {"commit", COMMIT}, {"rollback", ROLLBACK},
+    {NULL, NULL},
+};
+
+const struct db_statement store_look_statements[] = {
+    {"begin", BEGIN}, {"snapshot", SNAPSHOT}, {"version", VERSION}, {"look_at_counters", LOOK_AT_COUNTERS}, {"clock", CLOCK},
+    {"read_keys", READ_KEYS}, {"read_idempotency", READ_IDEMPOTENCY}, {"read_leads", READ_LEADS}, {"commit", COMMIT},
     {NULL, NULL},
 };
 
@@ -168,7 +173,7 @@ void store_look(struct db *db, const struct catalog *catalog, const struct wante
     struct db_job *job = db_job_new();
 
     db_prepared(job, "begin");
-    db_sql(job, SNAPSHOT);
+    db_prepared(job, "snapshot");
     ask(job, catalog, wanted, "look_at_counters");
     db_prepared(job, "commit");
     db_send(db, &job, done, ctx);

@@ -14,6 +14,7 @@
 /* For db_open(): the session's settings, and the statements that are prepared. */
 extern const char store_settings[];
 extern const struct db_statement store_statements[];
+extern const struct db_statement store_look_statements[]; /* of store_look() */
 
 /* Begins the transaction, locks and reads. done gets rows for store_facts(). */
 void store_read(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx);
