@@ -96,6 +96,7 @@ static int judge(struct explanation *out, const struct explain_question *questio
 {
     int64_t now_us = question->at_us != EXPLAIN_NOW ? question->at_us : clock_wall_ms() * 1000;
     const struct supplier *supplier;
+    struct verdict verdict;
 
     if (read_lead(out, question->body, err) != 0)
         return -1;
@@ -106,7 +107,8 @@ static int judge(struct explanation *out, const struct explain_question *questio
         name_supplier(out, supplier->id, err) != 0)
         return -1;
     out->lead.supplier_id = supplier->id;
-    judge_lead(out->arena, out->catalog, supplier, now_us, &out->lead);
+    judge_lead(out->arena, out->catalog, supplier, now_us, &out->lead, &verdict);
+    judge_tell(out->catalog, &verdict, &out->lead);
     return 0;
 }
 

@@ -226,7 +226,7 @@ int frame_open(struct frame *frame, struct span message, struct error *err)
     if (head == NULL || get_INT(NULL, &head[1], &kind) != 0 || get_INT(NULL, &head[3], &frame->sent_at_ms) != 0 ||
         head[4].type != MSGPACK_OBJECT_ARRAY)
         return error_set(err, "not a frame");
-    if (kind < FRAME_LEADS || kind > FRAME_DELIVERIES)
+    if (kind < FRAME_LEADS || kind >= FRAME_KINDS)
         return error_set(err, "unknown kind %lld", (long long)kind);
     if (head[4].via.array.size > message.len / ITEM_BYTES_LEAST)
         return error_set(err, "items that are too small");
@@ -286,4 +286,16 @@ static const msgpack_object *next_map(struct frame *frame, struct error *err)
 
 #define ITEM delivery
 #define ITEM_DEF "proto/delivery.def"
+#include "proto/frame_item.inc"
+
+#define ITEM ping
+#define ITEM_DEF "proto/ping.def"
+#include "proto/frame_item.inc"
+
+#define ITEM bid
+#define ITEM_DEF "proto/bid.def"
+#include "proto/frame_item.inc"
+
+#define ITEM buyer_verdict
+#define ITEM_DEF "proto/buyer_verdict.def"
 #include "proto/frame_item.inc"

@@ -1,9 +1,9 @@
 /*
- * frame.h - what crosses a process border: lists of leads, answers or deliveries, in msgpack.
+ * frame.h - what crosses a process border: lists of leads, answers, deliveries, pings, bids or verdicts, in msgpack.
  *
  * A frame is one ZeroMQ part: [major, kind, sender, sent_at_ms, [item, …]]. major is FRAME_MAJOR; frames of the neighbouring
  * versions are read, others refused. kind is a number of enum frame_kind. An item is a map of small integers to values,
- * described in lead.def, answer.def, delivery.def: unknown keys are skipped, a missing required one refuses the frame.
+ * described in lead.def, answer.def, delivery.def, ping.def, bid.def, buyer_verdict.def: unknown keys are skipped, a missing required one refuses the frame.
  *
  * Values: UUID and BYTES are bin, TEXT is str (UTF-8), INT int, BOOL bool; FIELDS is [[name, kind, text], …],
  * ERRORS is [[field, code, op, message], …]. Decoded text borrows the frame's bytes, lists live in the arena.
@@ -27,7 +27,19 @@ enum {
     LEFT_MS_MOST = 10 * 60 * 1000,   /* whoever says more is wrong */
 };
 
-enum frame_kind { FRAME_LEADS = 1, FRAME_ANSWERS = 2, FRAME_DELIVERIES = 3 };
+enum frame_kind {
+    FRAME_LEADS = 1,
+    FRAME_ANSWERS = 2,
+    FRAME_DELIVERIES = 3,
+    FRAME_PINGS = 4,
+    FRAME_BIDS = 5,
+    FRAME_VERDICTS = 6,
+};
+
+enum { FRAME_KINDS = FRAME_VERDICTS + 1 };
+
+/* What the supplier asks for, in struct lead. */
+enum lead_mode { MODE_INGEST = 0, MODE_PING = 1, MODE_FULL = 2 };
 
 #define FRAME_C_UUID struct uuid
 #define FRAME_C_TEXT struct span
@@ -48,6 +60,18 @@ struct answer {
 
 struct delivery {
 #include "proto/delivery.def"
+};
+
+struct ping {
+#include "proto/ping.def"
+};
+
+struct bid {
+#include "proto/bid.def"
+};
+
+struct buyer_verdict {
+#include "proto/buyer_verdict.def"
 };
 
 #undef FIELD
@@ -84,11 +108,17 @@ void frame_close(struct frame *frame);
 int frame_next_lead(struct frame *frame, struct arena *arena, struct lead *lead, struct error *err);
 int frame_next_answer(struct frame *frame, struct arena *arena, struct answer *answer, struct error *err);
 int frame_next_delivery(struct frame *frame, struct arena *arena, struct delivery *delivery, struct error *err);
+int frame_next_ping(struct frame *frame, struct arena *arena, struct ping *ping, struct error *err);
+int frame_next_bid(struct frame *frame, struct arena *arena, struct bid *bid, struct error *err);
+int frame_next_buyer_verdict(struct frame *frame, struct arena *arena, struct buyer_verdict *verdict, struct error *err);
 
 /* Appends one encoded item to out: what frame_head() is put before. */
 void frame_put_lead(struct buf *out, const struct lead *lead);
 void frame_put_answer(struct buf *out, const struct answer *answer);
 void frame_put_delivery(struct buf *out, const struct delivery *delivery);
+void frame_put_ping(struct buf *out, const struct ping *ping);
+void frame_put_bid(struct buf *out, const struct bid *bid);
+void frame_put_buyer_verdict(struct buf *out, const struct buyer_verdict *verdict);
 
 /* Appends the beginning of a frame that holds so many items, which must follow. */
 void frame_head(struct buf *out, enum frame_kind kind, struct span sender, int64_t sent_at_ms, size_t count);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_MS = 5, KINDS = FRAME_DELIVERIES + 1 };
+enum { RETRY_MS = 5, KINDS = FRAME_KINDS };
 
 /* A finished frame that waits for room. */
 struct parcel {

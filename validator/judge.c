@@ -1,25 +1,26 @@
 #include "validator/judge.h"
 
 #include "validator/inbound.h"
-#include "validator/rules.h"
 
-size_t judge_lead(struct arena *arena, const struct catalog *catalog, const struct supplier *supplier, int64_t now_us, struct lead *lead)
+size_t judge_lead(struct arena *arena, const struct catalog *catalog, const struct supplier *supplier, int64_t now_us,
+                  const struct lead *lead, struct verdict *verdict)
 {
-    struct verdict verdict = {.reason = REASON_FORBIDDEN};
-    size_t gave_up = 0;
+    struct moment now = moment_at(catalog->clock, now_us);
 
-    if (supplier != NULL) {
-        struct moment now = moment_at(catalog->clock, now_us);
+    *verdict = (struct verdict){.reason = REASON_FORBIDDEN};
+    if (supplier == NULL)
+        return 0;
+    rules_judge(arena, catalog, supplier, &lead->fields, verdict);
+    return inbound_judge(arena, &now, verdict);
+}
 
-        rules_judge(arena, catalog, supplier, &lead->fields, &verdict);
-        gave_up = inbound_judge(arena, &now, &verdict);
-    }
-    lead->campaign_id = verdict.campaign_id;
+void judge_tell(const struct catalog *catalog, const struct verdict *verdict, struct lead *lead)
+{
+    lead->campaign_id = verdict->campaign_id;
     lead->judged_version = catalog->version;
-    lead->reason = span_of(reason_word(verdict.reason));
-    lead->message = span_of(verdict.message);
-    lead->errors = verdict.errors;
-    lead->fields = verdict.normal;
-    lead->is_test = verdict.is_test;
-    return gave_up;
+    lead->reason = span_of(reason_word(verdict->reason));
+    lead->message = span_of(verdict->message);
+    lead->errors = verdict->errors;
+    lead->fields = verdict->normal;
+    lead->is_test = verdict->is_test;
 }

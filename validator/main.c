@@ -75,15 +75,17 @@ static void pass_on(struct validator *self, const struct lead *lead)
         answer_unavailable(self, lead);
 }
 
-/* Adds the verdict and passes the lead on. */
+/* Adds the verdict and passes the lead on. A key of a supplier that is no more: its lead may not come in. */
 static void judge(struct validator *self, struct arena *arena, struct lead *lead)
 {
     const struct catalog *catalog = stage_catalog(self->stage);
     const struct supplier *supplier = catalog_supplier(catalog, lead->supplier_id);
+    struct verdict verdict;
 
-    metric_add(self->gave_up, (int64_t)judge_lead(arena, catalog, supplier, clock_wall_ms() * 1000, lead));
+    metric_add(self->gave_up, (int64_t)judge_lead(arena, catalog, supplier, clock_wall_ms() * 1000, lead, &verdict));
+    judge_tell(catalog, &verdict, lead);
     self->judged++;
-    metric_add(lead->reason.len == 0 ? self->good : self->bad, 1);
+    metric_add(verdict.reason == REASON_NONE ? self->good : self->bad, 1);
     pass_on(self, lead);
 }
 

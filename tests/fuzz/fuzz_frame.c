@@ -36,6 +36,9 @@ static void open_again(struct frame *frame, struct buf *message, enum frame_kind
 THROUGH(lead)
 THROUGH(answer)
 THROUGH(delivery)
+THROUGH(ping)
+THROUGH(bid)
+THROUGH(buyer_verdict)
 
 static size_t through(struct frame *frame, struct arena *arena, struct buf *items)
 {
@@ -46,6 +49,12 @@ static size_t through(struct frame *frame, struct arena *arena, struct buf *item
         return through_answer(frame, arena, items);
     case FRAME_DELIVERIES:
         return through_delivery(frame, arena, items);
+    case FRAME_PINGS:
+        return through_ping(frame, arena, items);
+    case FRAME_BIDS:
+        return through_bid(frame, arena, items);
+    case FRAME_VERDICTS:
+        return through_buyer_verdict(frame, arena, items);
     }
     must(!"a kind that was not refused");
     return 0;

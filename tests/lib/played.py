@@ -22,7 +22,7 @@ import zmq
 import leadline_testing as testing
 from leadline_testing import eventually
 
-MAJOR, LEADS, ANSWERS, DELIVERIES = 2, 1, 2, 3
+MAJOR, LEADS, ANSWERS, DELIVERIES, PINGS, BIDS, VERDICTS = 2, 1, 2, 3, 4, 5, 6
 
 
 def uuid7(at=None):

@@ -97,6 +97,27 @@ static void fill_delivery(struct delivery *item, bool is_whole)
 #include "proto/delivery.def"
 #undef FIELD
 }
+static void fill_ping(struct ping *item, bool is_whole)
+{
+    memset(item, 0, sizeof *item);
+#define FIELD(key, type, name, need, meaning) if (is_whole || ONLY_##need) fill_##type(&item->name, key);
+#include "proto/ping.def"
+#undef FIELD
+}
+static void fill_bid(struct bid *item, bool is_whole)
+{
+    memset(item, 0, sizeof *item);
+#define FIELD(key, type, name, need, meaning) if (is_whole || ONLY_##need) fill_##type(&item->name, key);
+#include "proto/bid.def"
+#undef FIELD
+}
+static void fill_buyer_verdict(struct buyer_verdict *item, bool is_whole)
+{
+    memset(item, 0, sizeof *item);
+#define FIELD(key, type, name, need, meaning) if (is_whole || ONLY_##need) fill_##type(&item->name, key);
+#include "proto/buyer_verdict.def"
+#undef FIELD
+}
 static void check_lead(const struct lead *a, const struct lead *b)
 {
 #define FIELD(key, type, name, need, meaning) if (!same_##type(&a->name, &b->name)) fail_msg("lead: %s", #name);
@@ -113,6 +134,24 @@ static void check_delivery(const struct delivery *a, const struct delivery *b)
 {
 #define FIELD(key, type, name, need, meaning) if (!same_##type(&a->name, &b->name)) fail_msg("delivery: %s", #name);
 #include "proto/delivery.def"
+#undef FIELD
+}
+static void check_ping(const struct ping *a, const struct ping *b)
+{
+#define FIELD(key, type, name, need, meaning) if (!same_##type(&a->name, &b->name)) fail_msg("ping: %s", #name);
+#include "proto/ping.def"
+#undef FIELD
+}
+static void check_bid(const struct bid *a, const struct bid *b)
+{
+#define FIELD(key, type, name, need, meaning) if (!same_##type(&a->name, &b->name)) fail_msg("bid: %s", #name);
+#include "proto/bid.def"
+#undef FIELD
+}
+static void check_buyer_verdict(const struct buyer_verdict *a, const struct buyer_verdict *b)
+{
+#define FIELD(key, type, name, need, meaning) if (!same_##type(&a->name, &b->name)) fail_msg("buyer_verdict: %s", #name);
+#include "proto/buyer_verdict.def"
 #undef FIELD
 }
 
@@ -154,6 +193,9 @@ static void check_delivery(const struct delivery *a, const struct delivery *b)
 ROUND_TRIP(lead, FRAME_LEADS)
 ROUND_TRIP(answer, FRAME_ANSWERS)
 ROUND_TRIP(delivery, FRAME_DELIVERIES)
+ROUND_TRIP(ping, FRAME_PINGS)
+ROUND_TRIP(bid, FRAME_BIDS)
+ROUND_TRIP(buyer_verdict, FRAME_VERDICTS)
 
 /* Frames made by hand ------------------------------------------------------------------------------------------------- */
 
@@ -275,7 +317,7 @@ static const struct {
     {"major as text", S("\x95\xa1" "2\x01\xa1x\x01\x90")},
     {"kind as text", S("\x95\x02\xa1" "1\xa1x\x01\x90")},
     {"kind 0", S("\x95\x02\x00\xa1x\x01\x90")},
-    {"kind 4", S("\x95\x02\x04\xa1x\x01\x90")},
+    {"kind 7", S("\x95\x02\x07\xa1x\x01\x90")},
     {"time as text", S("\x95\x02\x01\xa1x\xa1" "1\x90")},
     {"items that are a map", S("\x95\x02\x01\xa1x\x01\x80")},
     {"items too small to be any", S("\x95\x02\x01\xa1x\x01\x93\xc0\xc0\xc0")},
@@ -374,6 +416,9 @@ int main(void)
         cmocka_unit_test(every_lead_comes_through),
         cmocka_unit_test(every_answer_comes_through),
         cmocka_unit_test(every_delivery_comes_through),
+        cmocka_unit_test(every_ping_comes_through),
+        cmocka_unit_test(every_bid_comes_through),
+        cmocka_unit_test(every_buyer_verdict_comes_through),
         cmocka_unit_test(versions_and_keys),
         cmocka_unit_test(rubbish_is_refused),
         cmocka_unit_test(damaged_bytes_harm_nobody),
