@@ -6,7 +6,6 @@
 #include "router/reply.h"
 #include "router/wanted.h"
 #include "validator/judge.h"
-#include "validator/rules.h"
 
 enum { TRIES = 10 }; /* a configuration that is applied meanwhile is read again */
 
