@@ -64,6 +64,8 @@ def campaigns():
         lt.campaign("supplier_off", by("silent"), [contract("k")]),
         lt.campaign("received", by("one", answer="received"), [contract("k", states=["TX"])]),
         lt.campaign("shared", by("one", "two", "tester"), [contract("k", "b1", caps=cap(leads=2))], duplicates=[{"fields": ["email"], "window_days": 1}]),
+        lt.campaign("again", by("one"), [contract("once", duplicates=[{"fields": ["phone"], "window_days": 5}]), contract("twice", "b4", price="4.00")]),
+        lt.campaign("all", by("one"), [contract("k", states=["TX"])], duplicates=[{"fields": ["email"], "window_days": 1}], duplicates_against="all"),
         lt.campaign("nobody", [], []),
     ]
 
@@ -207,6 +209,10 @@ ROWS = [
     ("a campaign that is capped", of("capped"), "one", 200, "UNMATCHED"),
     ("who learns nothing", of("received"), "one", 200, "RECEIVED"),
     ("nor when nobody buys", of("received", state="NY"), "one", 200, "RECEIVED"),
+    ("sold to a buyer", of("again", phone="5557770001"), "one", 201, "ACCEPTED"),
+    ("sold to that buyer before", of("again", phone="5557770001"), "one", 201, "ACCEPTED"),
+    ("nobody takes it", of("all", state="NY", email="all@example.com"), "one", 200, "UNMATCHED"),
+    ("and it counts", of("all", email="all@example.com"), "one", 409, "duplicate"),
     ("numbers and what is not defined", of("prices", age=50.0, big=1e22, roof="x\u00e4\u2713", on=True), "one", 201, "ACCEPTED"),
 ]
 
