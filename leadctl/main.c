@@ -62,6 +62,15 @@ static const struct command {
      "\nThe new one signs from now on and comes first. `apply` leaves the secrets alone until the document lists one for this\n"
      "buyer that is neither the new one nor one of the former.\n", command_secret_rotate},
     {"secret list", "BUYER [--json]", "list a buyer's secrets by their digests", DATABASE_OPTIONS JSON_OPTION, command_secret_list},
+    {"explain", "FILE|--campaign C FIELD=VALUE… [--json]", "show what would become of a lead, and why; sells and records nothing",
+     "  FILE          a lead as a supplier would post it, JSON; - reads standard input\n"
+     "  --campaign C  spells the lead out instead: its campaign, then its fields as arguments; the supplier is put in\n"
+     "  --supplier S  whose key it would come with; without it the lead's flo_supplier_id, or the campaign's only source\n"
+     "  --at TIME     judges schedules, filters and windows of duplicates at that moment, from yesterday to eight days from now, by\n"
+     "                the installation's time zone unless it names one (\"2026-11-24 09:00\"); caps are as they are now\n"
+     DATABASE_OPTIONS JSON_OPTION
+     "\nAddresses, rate limits and idempotency keys are not looked at. The trail names for every contract why it was passed over.\n",
+     command_explain},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -155,6 +155,16 @@ static void put_in_order(const struct campaign *campaign, struct candidate *list
     qsort(list, count, sizeof *list, campaign->distribution == DISTRIBUTION_HIGHEST_BID ? by_highest_bid : by_waterfall);
 }
 
+static void reverse(struct candidate *list, size_t count)
+{
+    for (size_t i = 0; i < count / 2; i++) {
+        struct candidate other = list[i];
+
+        list[i] = list[count - 1 - i];
+        list[count - 1 - i] = other;
+    }
+}
+
 struct candidate *rank_candidates(struct arena *arena, const struct campaign *campaign, const struct field_list *fields,
                                   size_t *count, size_t *eligible)
 {
@@ -177,6 +187,7 @@ struct candidate *rank_candidates(struct arena *arena, const struct campaign *ca
         list[candidate.pass == PASS_NONE ? (*eligible)++ : --end] = candidate;
     }
     put_in_order(campaign, list, *eligible);
+    reverse(list + *eligible, *count - *eligible);
     return list;
 }
 

@@ -49,7 +49,7 @@ struct candidate {
 };
 
 /*
- * All contracts of the campaign: first the eligible in selling order, then those passed over.
+ * All contracts of the campaign: first the eligible in selling order, then those passed over, by id.
  *
  * fields  the lead's normal forms
  * count   set to the number of all; *eligible to that of the eligible
@@ -59,7 +59,8 @@ struct candidate *rank_candidates(struct arena *arena, const struct campaign *ca
                                   size_t *count, size_t *eligible);
 
 /*
- * Judges what depends on the time, and puts the list in order again: whoever is passed over now comes behind the others.
+ * Judges what depends on the time, and puts the list in order again: whoever is passed over now comes behind the others, in
+ * selling order.
  *
  * now_us    microseconds since 1970 UTC; each buyer's time zone makes it local
  * list      of rank_candidates(), for the same campaign and fields; its first `eligible` are looked at

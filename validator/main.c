@@ -1,13 +1,13 @@
 /*
  * The validator: field rules and normal forms, inbound filters. It writes nothing and keeps nothing; every lead goes on, with its verdict.
  *
- * frame in → rules.c, inbound.c → frame out, to the router that its campaign belongs to
+ * frame in → judge.c → frame out, to the router that its campaign belongs to
  */
 #include "common/clock.h"
 #include "common/must.h"
+#include "proto/reason.h"
 #include "proto/stage.h"
-#include "validator/inbound.h"
-#include "validator/rules.h"
+#include "validator/judge.h"
 
 #include <stdlib.h>
 
@@ -80,21 +80,10 @@ static void judge(struct validator *self, struct arena *arena, struct lead *lead
 {
     const struct catalog *catalog = stage_catalog(self->stage);
     const struct supplier *supplier = catalog_supplier(catalog, lead->supplier_id);
-    struct verdict verdict = {.reason = REASON_FORBIDDEN};
+    struct verdict verdict;
 
-    if (supplier != NULL) {
-        struct moment now = moment_at(catalog->clock, clock_wall_ms() * 1000);
-
-        rules_judge(arena, catalog, supplier, &lead->fields, &verdict);
-        metric_add(self->gave_up, (int64_t)inbound_judge(arena, &now, &verdict));
-    }
-    lead->campaign_id = verdict.campaign_id;
-    lead->judged_version = catalog->version;
-    lead->reason = span_of(reason_word(verdict.reason));
-    lead->message = span_of(verdict.message);
-    lead->errors = verdict.errors;
-    lead->fields = verdict.normal;
-    lead->is_test = verdict.is_test;
+    metric_add(self->gave_up, (int64_t)judge_lead(arena, catalog, supplier, clock_wall_ms() * 1000, lead, &verdict));
+    judge_tell(catalog, &verdict, lead);
     self->judged++;
     metric_add(verdict.reason == REASON_NONE ? self->good : self->bad, 1);
     pass_on(self, lead);

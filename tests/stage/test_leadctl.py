@@ -781,11 +781,11 @@ def test_lead_show(database):
             {"at": text(at + ms), "http_status": 500, "verdict": "RETRY", "took_ms": 12, "answer": "no\u00e4"},
             {"at": text(at + 2 * ms), "http_status": None, "verdict": "RETRY", "took_ms": 15000, "answer": None}]}],
         "trail": [
-            {"at": text(at), "step": "sell", "contract_id": "k1", "decision": "skipped", "reason": "cap", "detail": None},
-            {"at": text(at), "step": "sell", "contract_id": "k2", "decision": "sold", "reason": None, "detail": "5.50"},
-            {"at": text(at + ms), "step": "attempt", "contract_id": "buyer_abc", "decision": "RETRY", "reason": "http 500",
+            {"at": text(at), "step": "sell", "contract_id": "k1", "buyer_id": None, "decision": "skipped", "reason": "cap", "detail": None},
+            {"at": text(at), "step": "sell", "contract_id": "k2", "buyer_id": "b2", "decision": "sold", "reason": None, "detail": "5.50"},
+            {"at": text(at + ms), "step": "attempt", "contract_id": "buyer_abc", "buyer_id": "buyer_abc", "decision": "RETRY", "reason": "http 500",
              "detail": "attempt 1 to buyer_abc, 12 ms"},
-            {"at": text(at + 2 * ms), "step": "attempt", "contract_id": "buyer_abc", "decision": "RETRY", "reason": None,
+            {"at": text(at + 2 * ms), "step": "attempt", "contract_id": "buyer_abc", "buyer_id": "buyer_abc", "decision": "RETRY", "reason": None,
              "detail": "attempt 2 to buyer_abc, 15000 ms"}]}
     people = run(database, "lead", "show", lead_id.upper()).stdout
     assert all(word in people for word in (lead_id, "30.50", "+12145550100", "2145550100", "k2", "skipped", delivery_id))
