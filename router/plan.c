@@ -2,6 +2,7 @@
 
 #include "proto/key.h"
 #include "proto/normal.h"
+#include "router/suppressed.h"
 
 static const int64_t DAY_US = INT64_C(86400000000);
 
@@ -56,4 +57,5 @@ void plan_make(struct arena *arena, const struct catalog *catalog, const struct 
     }
     make_keys(arena, catalog, plan);
     plan->candidates = rank_candidates(arena, plan->campaign, &lead->fields, &plan->candidate_count, &plan->eligible_count);
+    suppressed_pass_over(arena, lead->on_lists, plan->candidates, &plan->eligible_count);
 }
