@@ -10,6 +10,8 @@
 enum {
     KEYS_MOST = 4096,  /* of one query; a parcel that begins below is taken whole */
     ASKED_MOST_MS = 5000,
+    BUSY_PER_MS = 2,   /* when more leads come than that, */
+    REST_MS = 4,       /* queries are so far apart: small ones would cost the database more than they find */
 };
 
 /* Parcels in order of arrival. */
@@ -27,6 +29,8 @@ struct look_up {
     int64_t asked_ms;
     struct metric *queries, *looked_up, *seconds;
     int64_t asked_ns;
+    struct loop_timer *rest; /* until the next query may begin */
+    bool is_busy;
 };
 
 static void kick(struct look_up *look_up);
@@ -129,6 +133,8 @@ static void on_answer(void *ctx, struct db_rows *const *rows, const struct db_er
     struct hits *hits;
 
     look_up->is_asking = false;
+    if (look_up->is_busy)
+        loop_timer_set(look_up->rest, REST_MS, 0);
     switch (error->trouble) {
     case DB_OK:
         metric_observe_ns(look_up->seconds, clock_mono_ns() - look_up->asked_ns);
@@ -171,6 +177,7 @@ static size_t take(struct look_up *look_up)
 static void ask(struct look_up *look_up, size_t count)
 {
     struct uuid *keys = must_alloc(count * sizeof *keys);
+    int64_t now_ns = clock_mono_ns();
     size_t leads = 0, at = 0;
 
     for (const struct parcel *parcel = look_up->asked.first; parcel != NULL; parcel = parcel->next) {
@@ -183,7 +190,8 @@ static void ask(struct look_up *look_up, size_t count)
     }
     look_up->is_asking = true;
     look_up->asked_ms = clock_mono_ms();
-    look_up->asked_ns = clock_mono_ns();
+    look_up->is_busy = (int64_t)leads * 1000000 > (now_ns - look_up->asked_ns) * BUSY_PER_MS;
+    look_up->asked_ns = now_ns;
     metric_add(look_up->queries, 1);
     metric_add(look_up->looked_up, (int64_t)leads);
     store_look_up(look_up->db, keys, at, on_answer, look_up);
@@ -208,7 +216,7 @@ static void forget_expired(struct look_up *look_up)
 
 static void kick(struct look_up *look_up)
 {
-    if (look_up->is_asking || look_up->waiting.first == NULL)
+    if (look_up->is_asking || look_up->waiting.first == NULL || (loop_timer_is_set(look_up->rest) && db_is_up(look_up->db)))
         return;
     if (db_is_up(look_up->db)) {
         forget_expired(look_up);
@@ -217,6 +225,11 @@ static void kick(struct look_up *look_up)
     } else if (db_is_away(look_up->db)) {
         tell(look_up, take_all(&look_up->waiting), NULL);
     }
+}
+
+static void on_rest_over(void *ctx)
+{
+    kick(ctx);
 }
 
 static void on_state(void *ctx, bool is_up)
@@ -267,6 +280,7 @@ struct look_up *look_up_new(struct stage *stage, look_up_fn *fn, void *ctx)
     look_up->queries = metric_counter("leadline_look_ups_total", NULL, "Queries for suppression lists.");
     look_up->looked_up = metric_counter("leadline_looked_up_total", NULL, "Leads looked up in suppression lists.");
     look_up->seconds = metric_histogram("leadline_look_up_seconds", NULL, "How long a query for suppression lists took.");
+    look_up->rest = loop_timer_new(stage_loop(stage), on_rest_over, look_up);
     look_up->db = store_open(stage, on_state, look_up);
     return look_up;
 }
@@ -276,6 +290,7 @@ void look_up_free(struct look_up **look_up)
     if (*look_up == NULL)
         return;
     db_close(&(*look_up)->db);
+    loop_timer_free(&(*look_up)->rest);
     put_back(*look_up);
     while ((*look_up)->waiting.first != NULL)
         end(take_out(&(*look_up)->waiting, &(*look_up)->waiting.first));

@@ -1,7 +1,8 @@
 /*
  * look_up.h - the leads that wait until the database has said on which suppression lists they are.
  *
- * One query is under way at a time, and the next one takes all that came meanwhile: the more comes, the larger it gets. When the
+ * One query is under way at a time, and the next one takes all that came meanwhile: the more comes, the larger it gets; when much
+ * comes there is a short rest between them, because small queries would cost the database more than the leads themselves. When the
  * database is away, or too much waits already (LOOK_UP_BYTES_MOST), their suppliers are told at once: nobody is let through
  * unchecked. A connection that was lost is asked again when it is back; leads whose time is up meanwhile are dropped.
  */
