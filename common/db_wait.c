@@ -123,6 +123,7 @@ int64_t db_wait_copy(struct db_wait *db, const char *sql, struct span data, stru
             break; /* the result says why */
     }
     PQputCopyEnd(db->conn, NULL);
+    tell(err, PQerrorMessage(db->conn)); /* unless a result says more */
     while ((result = PQgetResult(db->conn)) != NULL) {
         if (PQresultStatus(result) == PGRES_COMMAND_OK)
             rows = strtoll(PQcmdTuples(result), NULL, 10);
