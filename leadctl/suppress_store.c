@@ -29,15 +29,17 @@ static const char COUNTS[] =
 
 static const char LOCK[] = "SELECT pg_advisory_lock(4704, $1::integer)";
 
-static const char MAKE_CHUNK[] = "CREATE TEMPORARY TABLE suppress_chunk (value uuid NOT NULL) ON COMMIT DELETE ROWS";
+static const char MAKE_CHUNK[] = "CREATE TEMPORARY TABLE suppress_chunk (value uuid NOT NULL, list integer NOT NULL) ON COMMIT DELETE ROWS";
 
 static const char READ_PROGRESS[] =
     "SELECT offset_bytes, line, rejected_bytes, counts[1], counts[2], counts[3] FROM suppression_import WHERE list = $1::integer AND file = $2";
 
-static const char COPY_CHUNK[] = "COPY suppress_chunk (value) FROM STDIN (FORMAT binary)";
+/* Straight into the list, which is twice as fast; and, when some of it is there already, by way of a table of our own. */
+static const char COPY_STRAIGHT[] = "COPY suppression_entry (value, list) FROM STDIN (FORMAT binary)";
+static const char COPY_CHUNK[] = "COPY suppress_chunk (value, list) FROM STDIN (FORMAT binary)";
 
 /* The chunk was copied in the order of the index. */
-static const char ADD_CHUNK[] = "INSERT INTO suppression_entry (value, list) SELECT value, $1::integer FROM suppress_chunk ON CONFLICT DO NOTHING";
+static const char ADD_CHUNK[] = "INSERT INTO suppression_entry (value, list) SELECT value, list FROM suppress_chunk ON CONFLICT DO NOTHING";
 
 static const char STILL_LIVE[] = "SELECT FROM suppression_list WHERE number = $1::integer AND is_live";
 
@@ -175,10 +177,11 @@ static void add_u16(struct buf *buf, uint16_t value)
 }
 
 /* The values in COPY's binary form, each once; owned by the caller. */
-static struct buf *copy_form(const struct uuid *values, size_t count)
+static struct buf *copy_form(const struct suppress_list *list, const struct uuid *values, size_t count)
 {
+    uint32_t number = (uint32_t)strtoul(list->number, NULL, 10);
     static const char signature[11] = "PGCOPY\n\377\r\n";
-    struct buf *data = buf_new(64 + count * (sizeof *values + 6));
+    struct buf *data = buf_new(64 + count * (sizeof *values + sizeof number + 10));
 
     buf_add(data, signature, sizeof signature);
     buf_add_u32(data, 0);
@@ -186,27 +189,48 @@ static struct buf *copy_form(const struct uuid *values, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && uuid_compare(&values[i - 1], &values[i]) == 0)
             continue;
-        add_u16(data, 1);
-        buf_add_u32(data, sizeof *values);
+        add_u16(data, 2);
+        buf_add_u32(data, sizeof values[i].bytes);
         buf_add(data, values[i].bytes, sizeof values[i].bytes);
+        buf_add_u32(data, sizeof number);
+        buf_add_u32(data, number);
     }
     add_u16(data, UINT16_MAX);
     return data;
 }
 
+/* Returns how many were new, -1 with *err; or -2 when some are there already, and nothing has happened. */
+static int64_t add_straight(struct db_wait *db, struct span data, struct error *err)
+{
+    int64_t rows;
+
+    if (db_wait_do(db, "SAVEPOINT straight", DB_NO_PARAMS, err) < 0)
+        return -1;
+    rows = db_wait_copy(db, COPY_STRAIGHT, data, err);
+    if (rows >= 0 || strcmp(db_wait_state(db), "23505") != 0)
+        return rows;
+    return db_wait_do(db, "ROLLBACK TO SAVEPOINT straight", DB_NO_PARAMS, err) < 0 ? -1 : -2;
+}
+
 /* Adds the chunk's values, within the transaction. Returns how many were new, or -1 with *err. */
-static int64_t add_chunk(struct db_wait *db, const struct suppress_list *list, struct uuid *values, size_t count, struct error *err)
+static int64_t add_chunk(struct db_wait *db, const struct suppress_list *list, struct uuid *values, size_t count, bool *overlaps,
+                         struct error *err)
 {
     struct buf *data;
-    int64_t copied;
+    int64_t rows = -2;
 
     if (count == 0)
         return 0;
     qsort(values, count, sizeof *values, by_value);
-    data = copy_form(values, count);
-    copied = db_wait_copy(db, COPY_CHUNK, buf_span(data), err);
+    data = copy_form(list, values, count);
+    if (!*overlaps)
+        rows = add_straight(db, buf_span(data), err);
+    if (rows == -2) {
+        *overlaps = true;
+        rows = db_wait_copy(db, COPY_CHUNK, buf_span(data), err) < 0 ? -1 : db_wait_do(db, ADD_CHUNK, DB_NO_PARAMS, err);
+    }
     buf_free(&data);
-    return copied < 0 ? -1 : db_wait_do(db, ADD_CHUNK, DB_PARAMS(list->number), err);
+    return rows;
 }
 
 static int note_progress(struct db_wait *db, const struct suppress_list *list, const char *file, const struct suppress_progress *at,
@@ -242,7 +266,7 @@ int suppress_import_chunk(struct db_wait *db, const struct suppress_list *list, 
 
     if (db_wait_do(db, "BEGIN", DB_NO_PARAMS, err) < 0 || check_live(db, list, err) != 0)
         return -1;
-    added = add_chunk(db, list, values, count, err);
+    added = add_chunk(db, list, values, count, &next.overlaps, err);
     if (added < 0)
         return -1;
     next.added += added;

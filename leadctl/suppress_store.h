@@ -38,6 +38,7 @@ struct suppress_progress {
     int64_t line;           /* lines read */
     int64_t rejected_bytes;
     int64_t values, added, bad_lines;
+    bool overlaps;          /* in this run: some of the file was on the list already, and more may be */
 };
 
 /*

@@ -195,6 +195,14 @@ def test_bad_lines_are_left_out_and_written(database):
     assert not os.path.exists(path + ".rejected")
 
 
+def test_a_file_that_overlaps_what_is_there(database):
+    suppress(database, "add", "dnc", *[f"{n:032x}" for n in (0, 250, 999, 5000)])
+    suppress(database, "add", "mine", f"{1:032x}")
+    path = write("phone\n" + "".join(f"{n % 1000:032x}\n" for n in range(1500)))  # some of them twice
+    assert suppress(database, "import", "dnc", path).stdout == "imported into dnc: 1500 values, 997 of them new; 0 bad lines\n"
+    assert entries(database) == {f"{n:032x}" for n in [*range(1000), 5000]} and counts(database) == {"dnc": 1001, "mine": 1}
+
+
 def test_bad_lines_go_where_they_are_told_to(database):
     path, reject = write("phone\nx\n"), os.path.join(temp_folder(), "bad.txt")
     suppress(database, "import", "dnc", path, "--reject", reject)
