@@ -28,6 +28,10 @@ int command_delivery_cancel(int argc, char **argv);
 int command_secret_rotate(int argc, char **argv);
 int command_secret_list(int argc, char **argv);
 int command_explain(int argc, char **argv);
+int command_suppress_import(int argc, char **argv);
+int command_suppress_add(int argc, char **argv);
+int command_suppress_remove(int argc, char **argv);
+int command_suppress_count(int argc, char **argv);
 
 /* What all commands that use the database are told. */
 struct options {

@@ -18,7 +18,9 @@ const char CONFIGURATION_DOCUMENT[] =
     "  FROM campaign c LEFT JOIN (SELECT campaign_id, jsonb_agg(doc ORDER BY supplier_id COLLATE \"C\") AS list"
     "   FROM campaign_supplier GROUP BY campaign_id) s ON s.campaign_id = c.id"
     "  LEFT JOIN (SELECT campaign_id, jsonb_agg(doc ORDER BY id COLLATE \"C\") AS list FROM contract GROUP BY campaign_id) k"
-    "   ON k.campaign_id = c.id)) AS document"
+    "   ON k.campaign_id = c.id))"
+    " || (SELECT CASE WHEN count(*) = 0 THEN '{}' ELSE jsonb_build_object('suppression_lists', jsonb_agg(doc ORDER BY id COLLATE \"C\")) END"
+    "  FROM suppression_list WHERE is_live) AS document"
     " FROM installation i";
 
 struct json *configuration_read(struct db_wait *db, struct error *err)

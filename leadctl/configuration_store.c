@@ -36,9 +36,10 @@ static const char *const split[] = {
     TEMPORARY("new_contract") "SELECT c->>'id' AS campaign_id, e->>'id' AS id, e->>'buyer_id' AS buyer_id, " STATUS("e") ","
     " ((e->>'price')::numeric * 100)::bigint AS price_cents, e AS doc"
     " FROM new_document, " ENTRIES("doc", "campaigns") " c, " ENTRIES("c", "contracts") " e",
+    TEMPORARY("new_suppression_list") "SELECT e->>'id' AS id, e AS doc FROM new_document, " ENTRIES("doc", "suppression_lists") " e",
     TEMPORARY("new_rule") DUPLICATE_RULES_OF("new_campaign", "new_contract"),
     COUNTERS_WANTED,
-    "ANALYZE new_supplier, new_api_key, new_buyer, new_buyer_secret, new_campaign, new_source, new_contract, new_rule, wanted_counter",
+    "ANALYZE new_supplier, new_api_key, new_buyer, new_buyer_secret, new_campaign, new_source, new_contract, new_suppression_list, new_rule, wanted_counter",
     NULL,
 };
 
@@ -101,6 +102,11 @@ static const char *const match[] = {
     " ON CONFLICT (campaign_id, id) DO UPDATE SET buyer_id = excluded.buyer_id, status = excluded.status,"
     " price_cents = excluded.price_cents, doc = excluded.doc WHERE (t.buyer_id, t.status, t.price_cents, t.doc)"
     " IS DISTINCT FROM (excluded.buyer_id, excluded.status, excluded.price_cents, excluded.doc)",
+
+    "UPDATE suppression_list t SET is_live = false WHERE is_live AND NOT EXISTS (SELECT FROM new_suppression_list n WHERE n.id = t.id)",
+    "UPDATE suppression_list t SET is_live = true, doc = n.doc FROM new_suppression_list n"
+    " WHERE n.id = t.id AND (t.is_live, t.doc) IS DISTINCT FROM (true, n.doc)",
+    "INSERT INTO suppression_list (id, is_live, doc) SELECT id, true, doc FROM new_suppression_list ORDER BY id ON CONFLICT (id) DO NOTHING",
     NULL,
 };
 

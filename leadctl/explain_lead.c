@@ -93,8 +93,28 @@ static int name_supplier(struct explanation *out, struct span supplier_id, struc
     return read_lead(out, body, err);
 }
 
+/* Is the lead on suppression lists? Completes the verdict. */
+static int look_up(struct explain_source *source, struct explanation *out, struct verdict *verdict, struct error *err)
+{
+    struct hits *hits = hits_new(out->arena);
+    struct listed_value *values;
+    size_t count = suppressed_values(out->arena, verdict, &values);
+    struct uuid *keys = arena_alloc(out->arena, 2 * count * sizeof *keys);
+    int rc;
+
+    for (size_t i = 0; i < count; i++) {
+        keys[2 * i] = values[i].keys.md5;
+        keys[2 * i + 1] = values[i].keys.sha256;
+    }
+    rc = count > 0 ? explain_source_hits(source, keys, 2 * count, hits, err) : 0;
+    if (rc == 0 && count > 0)
+        out->lead.on_lists = suppressed_judge(out->arena, hits, values, count, verdict);
+    hits_free(&hits);
+    return rc;
+}
+
 /* Whose lead it is, and what the validator says of it. */
-static int judge(struct explanation *out, const struct explain_question *question, struct error *err)
+static int judge(struct explain_source *source, struct explanation *out, const struct explain_question *question, struct error *err)
 {
     int64_t now_us = question->at_us != EXPLAIN_NOW ? question->at_us : clock_wall_ms() * 1000;
     const struct supplier *supplier;
@@ -110,6 +130,8 @@ static int judge(struct explanation *out, const struct explain_question *questio
         return -1;
     out->lead.supplier_id = supplier->id;
     judge_lead(out->arena, out->catalog, supplier, now_us, &out->lead, &verdict);
+    if (look_up(source, out, &verdict, err) != 0)
+        return -1;
     judge_tell(out->catalog, &verdict, &out->lead);
     return 0;
 }
@@ -144,7 +166,7 @@ static int try_once(struct explain_source *source, const struct explain_question
 
     *out = (struct explanation){.arena = arena_new()};
     out->catalog = explain_source_catalog(source, err);
-    if (out->catalog == NULL || judge(out, question, err) != 0)
+    if (out->catalog == NULL || judge(source, out, question, err) != 0)
         return -1;
     rc = facts_of_lead(source, out, &facts, err);
     if (rc == 0)

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/loop.h"
 #include "common/must.h"
+#include "validator/store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +12,13 @@ enum { PATIENCE_MS = 20000 };
 
 struct explain_source {
     struct loop *loop;
-    struct db *db;
+    struct db *db, *lists; /* with the settings of a router, of a validator */
     bool is_done; /* the job under way was answered */
     int rc;
     struct error *err;
     /* of the job under way */
     struct catalog *catalog;
+    struct hits *hits;
     struct arena *arena;
     const struct wanted *wanted;
     struct facts *facts;
@@ -30,6 +32,9 @@ struct explain_source *explain_source_open(const char *dsn)
 
     source->loop = loop_new();
     source->db = db_open(source->loop, &options);
+    options.settings = look_up_settings;
+    options.statements = look_up_statements;
+    source->lists = db_open(source->loop, &options);
     return source;
 }
 
@@ -37,6 +42,7 @@ void explain_source_close(struct explain_source **source)
 {
     if (*source == NULL)
         return;
+    db_close(&(*source)->lists);
     db_close(&(*source)->db);
     loop_free(&(*source)->loop);
     free(*source);
@@ -44,9 +50,9 @@ void explain_source_close(struct explain_source **source)
 }
 
 /* Turns until the connection is up. Returns 0, or -1 with *err. */
-static int connect_within(struct explain_source *source, int64_t until_ms, struct error *err)
+static int connect_within(struct explain_source *source, const struct db *db, int64_t until_ms, struct error *err)
 {
-    while (!db_is_up(source->db)) {
+    while (!db_is_up(db)) {
         int64_t left_ms = until_ms - clock_mono_ms();
 
         if (left_ms <= 0)
@@ -57,12 +63,12 @@ static int connect_within(struct explain_source *source, int64_t until_ms, struc
 }
 
 /* Begins a job: its callback sets is_done. */
-static int begin(struct explain_source *source, struct error *err)
+static int begin(struct explain_source *source, const struct db *db, struct error *err)
 {
     source->is_done = false;
     source->rc = 0;
     source->err = err;
-    return connect_within(source, clock_mono_ms() + PATIENCE_MS, err);
+    return connect_within(source, db, clock_mono_ms() + PATIENCE_MS, err);
 }
 
 /* The callback comes, whatever happens: a statement ends after the session's statement_timeout, a lost connection at once. */
@@ -86,10 +92,30 @@ static void on_catalog(void *ctx, struct catalog *catalog, const char *why)
 struct catalog *explain_source_catalog(struct explain_source *source, struct error *err)
 {
     source->catalog = NULL;
-    if (begin(source, err) != 0)
+    if (begin(source, source->db, err) != 0)
         return NULL;
-    catalog_load(source->db, CATALOG_CAMPAIGNS | CATALOG_SELLING | CATALOG_SECRET, on_catalog, source);
+    catalog_load(source->db, CATALOG_CAMPAIGNS | CATALOG_SELLING | CATALOG_SECRET | CATALOG_SUPPRESSION, on_catalog, source);
     return end(source) == 0 ? source->catalog : NULL;
+}
+
+static void on_hits(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    struct explain_source *source = ctx;
+
+    source->is_done = true;
+    if (error->trouble != DB_OK)
+        source->rc = error_set(source->err, "cannot read suppression lists: %s", error->text);
+    else
+        store_hits(rows, source->hits);
+}
+
+int explain_source_hits(struct explain_source *source, const struct uuid *keys, size_t count, struct hits *hits, struct error *err)
+{
+    if (begin(source, source->lists, err) != 0)
+        return -1;
+    source->hits = hits;
+    store_look_up(source->lists, keys, count, on_hits, source);
+    return end(source);
 }
 
 static void on_facts(void *ctx, struct db_rows *const *rows, const struct db_error *error)
@@ -108,7 +134,7 @@ int explain_source_facts(struct explain_source *source, struct arena *arena, con
                          struct facts *facts, int64_t *version, struct error *err)
 {
     memset(facts, 0, sizeof *facts);
-    if (begin(source, err) != 0)
+    if (begin(source, source->db, err) != 0)
         return -1;
     source->arena = arena;
     source->wanted = wanted;

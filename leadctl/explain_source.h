@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "router/store.h"
+#include "validator/suppressed.h"
 
 struct explain_source;
 
@@ -16,6 +17,9 @@ void explain_source_close(struct explain_source **source);
 
 /* The configuration as validators and routers have it, owned by the caller; NULL with *err. */
 struct catalog *explain_source_catalog(struct explain_source *source, struct error *err);
+
+/* Looks keys up on the suppression lists, as a validator does. Returns 0, or -1 with *err. */
+int explain_source_hits(struct explain_source *source, const struct uuid *keys, size_t count, struct hits *hits, struct error *err);
 
 /*
  * The facts of what is wanted, in the arena; facts_close() them.

@@ -71,6 +71,21 @@ static const struct command {
      DATABASE_OPTIONS JSON_OPTION
      "\nAddresses, rate limits and idempotency keys are not looked at. The trail names for every contract why it was passed over.\n",
      command_explain},
+    {"suppress import", "LIST FILE [--reject FILE]", "put the phones and e-mails of a CSV file on a suppression list (- reads standard input)",
+     DATABASE_OPTIONS "  --reject FILE  where bad lines go; unless told FILE.rejected, and for standard input nowhere\n"
+     "\nThe file has a header with a column phone or email, or both; other columns do not matter. Values are plain, MD5 or SHA-256\n"
+     "(32 or 64 hexadecimal digits) of a US phone's ten digits (others: + and country code) or of the e-mail in lower case.\n"
+     "Bad lines are left out, counted, and written as LINE, reason and text, with tabs between. An import that was stopped goes\n"
+     "on where it was when it is run again with the same file; one that was not may be run again, too: entries are there once.\n",
+     command_suppress_import},
+    {"suppress add", "LIST VALUE...", "put phones, e-mails or hashes on a suppression list; they hold for the next lead", DATABASE_OPTIONS,
+     command_suppress_add},
+    {"suppress remove", "LIST VALUE... | LIST --all", "take phones, e-mails, hashes or everything off a suppression list",
+     DATABASE_OPTIONS "  --all       everything, also of a list that the document no longer has\n"
+     "\nA plain value is taken off whether it came plain, as MD5 or as SHA-256; a hash takes off what came as that hash, and a\n"
+     "SHA-256 also the plain value.\n",
+     command_suppress_remove},
+    {"suppress count", "[LIST] [--json]", "show how many entries the suppression lists have", DATABASE_OPTIONS JSON_OPTION, command_suppress_count},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

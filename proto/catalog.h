@@ -26,6 +26,7 @@ enum catalog_part {
     CATALOG_SELLING = 4,   /* buyers, contracts, caps with their counters; needs CATALOG_CAMPAIGNS */
     CATALOG_DELIVERY = 8,  /* buyers with endpoints and the secrets in force */
     CATALOG_SECRET = 16,   /* the installation's secret for digests */
+    CATALOG_SUPPRESSION = 32, /* which suppression lists concern campaigns, and contracts when they are there; needs CATALOG_CAMPAIGNS */
 };
 
 struct filter;   /* proto/filter.h */
@@ -134,6 +135,8 @@ struct contract {
     struct contract_duplicate *duplicates;
     size_t duplicate_count;
     bool is_timed;                   /* schedule, filters or prices depend on the time */
+    struct span *suppression_lists;  /* its own and its buyer's, by id */
+    size_t suppression_list_count;
     struct cap_owner caps;
 };
 
@@ -144,6 +147,13 @@ int distribution_of(struct span word);
 
 /* Do its contracts take turns? Then each has a counter, with caps or without. */
 bool distribution_has_turns(enum distribution distribution);
+
+/* A suppression list that concerns a campaign. */
+struct suppression_use {
+    struct span list_id;
+    int64_t number;       /* in the database */
+    bool is_of_campaign;  /* its leads are refused; else some contracts are passed over */
+};
 
 struct campaign {
     struct span id;
@@ -163,6 +173,8 @@ struct campaign {
     size_t source_count;
     struct contract *contracts;
     size_t contract_count;
+    struct suppression_use *suppression; /* by list id, each list once */
+    size_t suppression_count;
     struct cap_owner caps;
 };
 

@@ -7,6 +7,7 @@
 #include "common/must.h"
 #include "proto/catalog_duplicates.h"
 #include "proto/catalog_rules.h"
+#include "proto/catalog_suppression.h"
 #include "proto/field_options.h"
 #include "proto/money.h"
 
@@ -21,7 +22,7 @@ static const char *const rate_words[RATE_KINDS] = {"ingest", "ping", "lookup"};
 
 /* Statements of one load, by their place in the job; -1: not asked for. */
 struct places {
-    int installation, secret, clocks, suppliers, keys, buyers, secrets, campaigns, sources, contracts, counters;
+    int installation, secret, clocks, suppliers, keys, buyers, secrets, campaigns, sources, contracts, counters, suppression;
 };
 
 struct load {
@@ -483,8 +484,11 @@ static int read_all(struct load *load, struct db_rows *const *rows)
     }
     if (load->at.secrets >= 0)
         read_secrets(load, rows[load->at.secrets]);
-    if (load->at.campaigns >= 0)
-        return read_campaigns(load, rows[load->at.campaigns], rows[load->at.sources], load->at.contracts >= 0 ? rows[load->at.contracts] : NULL);
+    if (load->at.campaigns >= 0 &&
+        read_campaigns(load, rows[load->at.campaigns], rows[load->at.sources], load->at.contracts >= 0 ? rows[load->at.contracts] : NULL) != 0)
+        return -1;
+    if (load->at.suppression >= 0)
+        catalog_read_suppression(catalog, rows[load->at.suppression]);
     return 0;
 }
 
@@ -548,6 +552,7 @@ void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx)
     load->at.contracts = ask(job, &next, parts & CATALOG_SELLING,
                              "SELECT campaign_id, id, buyer_id, status, price_cents, doc::text FROM contract"
                              " ORDER BY campaign_id COLLATE \"C\", id COLLATE \"C\"");
+    load->at.suppression = ask(job, &next, parts & CATALOG_SUPPRESSION, catalog_suppression_sql);
     db_sql(job, "COMMIT");
     db_send(db, &job, on_loaded, load);
 }

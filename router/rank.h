@@ -21,6 +21,7 @@ enum pass {
     PASS_ZIP,
     PASS_FILTER,
     PASS_SCHEDULE,
+    PASS_SUPPRESSED,   /* the lead is on a suppression list of the contract or its buyer */
     PASS_DUPLICATE,    /* sold to this buyer before, by one of the contract's duplicate rules */
     PASS_CONTRACT_CAP,
     PASS_BUYER_CAP,
@@ -44,7 +45,8 @@ struct candidate {
     int64_t price_cents;
     enum pass pass; /* PASS_NONE: eligible as far as is known */
     const struct cap *full; /* of PASS_…_CAP: which */
-    struct span detail;     /* of PASS_FILTER which rules ("age >=, state IN"), of PASS_SCHEDULE the buyer's local time, of PASS_DUPLICATE the rule; else absent */
+    struct span detail;     /* of PASS_FILTER which rules ("age >=, state IN"), of PASS_SCHEDULE the buyer's local time, of PASS_DUPLICATE the rule,
+                               of PASS_SUPPRESSED the list; else absent */
     size_t gave_up;         /* patterns of its filters whose search was given up */
 };
 

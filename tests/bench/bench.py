@@ -4,7 +4,9 @@ make bench: the figures of DESIGN.md, 8, with the baselines of the same run and 
 BENCH_RUNS        how often all is measured; the best counts (3)
 BENCH_SECONDS     of each measurement (10)
 BENCH_GATEWAYS, BENCH_VALIDATORS, BENCH_ROUTERS, BENCH_DISPATCHERS    instances (2, 1, 2, 1)
-BENCH_ONLY        words, separated by commas: baselines, max, delivered, latency, rules, campaigns; nothing else is measured
+BENCH_ONLY        words, separated by commas: baselines, max, delivered, latency, rules, campaigns, zoo, suppression; nothing else
+                  is measured
+BENCH_ENTRIES     of the suppression list that is imported (10000000)
 BENCH_BIG         millions of leads to store before leads are measured again (0: leaves that out)
 BENCH_DIR         a folder for the data, on the disk to be measured (beside the programs)
 """
@@ -21,6 +23,7 @@ import leadline_testing as testing  # noqa: E402
 import load  # noqa: E402
 import machine  # noqa: E402
 import zoo  # noqa: E402
+import suppression  # noqa: E402
 from figures import Figures, row, say, title, value_row  # noqa: E402
 
 RATE = 1000
@@ -34,6 +37,7 @@ def setting(name, default):
 
 
 RUNS, SECONDS, BIG = setting("RUNS", 3), setting("SECONDS", 10), setting("BIG", 0)
+ENTRIES = setting("ENTRIES", 10_000_000)
 COUNTS = {"gateways": setting("GATEWAYS", 2), "validators": setting("VALIDATORS", 1), "routers": setting("ROUTERS", 2),
           "dispatchers": setting("DISPATCHERS", 1)}
 ONLY = [word for word in os.environ.get("BENCH_ONLY", "").split(",") if word]
@@ -193,6 +197,18 @@ def print_figures():
     value_row(f"{CAMPAIGNS:,} campaigns × {CONTRACTS_EACH} contracts: leads/s", best("many campaigns: leads"))
 
 
+def print_suppression():
+    best = figures.best.get
+    if best("suppression: entries/s") is None:
+        return
+    title("Suppression lists", "SPEC.md, 5")
+    value_row(f"{ENTRIES:,} entries: seconds to import", best("suppression: seconds to import"), max(1, ENTRIES // 100_000 * 0.6), least=True)
+    value_row("    entries/s", best("suppression: entries/s"))
+    value_row("durable leads/s, no list on", best("suppression: leads without lists"))
+    value_row("durable leads/s, lists on campaign and contracts", best("suppression: leads with lists"))
+    value_row("    ÷ without", figures.ratio("suppression: leads with lists", "suppression: leads without lists"), 0.85)
+
+
 def print_costs(costs, what):
     if not costs:
         return
@@ -230,7 +246,11 @@ def main():
     if wants("campaigns"):
         with testing.Dev(load.configuration(None), dir=os.path.join(folder, "many"), **COUNTS) as dev:
             many = measure_campaigns(dev)
+    if wants("suppression"):
+        with testing.Dev(suppression.configuration(False), dir=os.path.join(folder, "lists"), **COUNTS) as dev:
+            suppression.measure(dev, figures, folder, ENTRIES, RUNS, most_leads)
     print_figures()
+    print_suppression()
     print_costs(held, "deliveries held")
     print_costs(delivering, "while delivering")
     for name, costs in ruled.items():

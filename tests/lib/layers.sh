@@ -25,9 +25,9 @@ tests/unit  common proto gateway validator router dispatcher leadctl tests/lib t
 tests/fuzz  common proto gateway validator router dispatcher leadctl tests/lib
 tests/lib   common proto'
 
-# Headers of daemons that leadctl may include: decisions without SQL and sockets; and router/store.h, because `leadctl explain`
-# reads what a router reads by the router's own statements.
-pure='gateway/ingest.h validator/judge.h router/decide.h router/plan.h router/reply.h router/wanted.h router/store.h'
+# Headers of daemons that leadctl may include: decisions without SQL and sockets; and the stores of router and validator, because
+# `leadctl explain` reads what they read by their own statements.
+pure='gateway/ingest.h validator/judge.h router/decide.h router/plan.h router/reply.h router/wanted.h router/store.h validator/suppressed.h validator/store.h'
 
 # Which files may include a library's header: header (a regular expression), then files.
 libraries='

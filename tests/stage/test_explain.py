@@ -1,6 +1,7 @@
 """leadctl explain: says what ingest then really does, for every reason there is, and leaves no trace."""
 import contextlib
 import datetime
+import hashlib
 import json
 import os
 import random
@@ -64,6 +65,7 @@ def campaigns():
         lt.campaign("supplier_off", by("silent"), [contract("k")]),
         lt.campaign("received", by("one", answer="received"), [contract("k", states=["TX"])]),
         lt.campaign("shared", by("one", "two", "tester"), [contract("k", "b1", caps=cap(leads=2))], duplicates=[{"fields": ["email"], "window_days": 1}]),
+        lt.campaign("listed", by("one"), [contract("their-list", suppression_lists=["theirs"]), contract("no-list", "b2")], suppression_lists=["dnc"]),
         lt.campaign("again", by("one"), [contract("once", duplicates=[{"fields": ["phone"], "window_days": 5}]), contract("twice", "b4", price="4.00")]),
         lt.campaign("all", by("one"), [contract("k", states=["TX"])], duplicates=[{"fields": ["email"], "window_days": 1}], duplicates_against="all"),
         lt.campaign("nobody", [], []),
@@ -74,9 +76,12 @@ SUPPLIERS = {"one": {}, "two": {}, "tester": {"test_mode": True}, "silent": {"st
 
 
 @pytest.fixture(scope="module")
+        suppression_lists=[{"id": id, "name": id} for id in ("dnc", "theirs")],
 def dev():
     document = lt.document(
         suppliers=[lt.supplier(id, f"key-{id}", **more) for id, more in SUPPLIERS.items()],
+        dev.leadctl("suppress", "add", "dnc", "5559990001", "no@example.com")
+        dev.leadctl("suppress", "add", "theirs", hashlib.md5(b"5559990002").hexdigest())
         buyers=[*map(buyer, ("b1", "b2", "b3", "b4")), buyer("off", status="PAUSED"), buyer("poor", caps=cap(budget="24.99"))], campaigns=campaigns())
     with lt.Dev(document) as dev:
         yield dev
@@ -98,7 +103,7 @@ def explain(dev, body, *args):
 
 
 TABLES = ("installation supplier buyer campaign campaign_supplier contract counter lead sale delivery attempt trail duplicate_key"
-          " duplicate_rule_todo idempotency_key").split()
+          " duplicate_rule_todo idempotency_key suppression_list suppression_entry").split()
 
 
 def dump(dev):
@@ -209,6 +214,10 @@ ROWS = [
     ("a campaign that is capped", of("capped"), "one", 200, "UNMATCHED"),
     ("who learns nothing", of("received"), "one", 200, "RECEIVED"),
     ("nor when nobody buys", of("received", state="NY"), "one", 200, "RECEIVED"),
+    ("suppressed", of("listed", phone="+1 555 999 0001"), "one", 422, "suppressed"),
+    ("suppressed twice", of("listed", phone="5559990001", email="NO@example.com"), "one", 422, "suppressed"),
+    ("on a contract's list", of("listed", phone="5559990002"), "one", 201, "ACCEPTED"),
+    ("on no list", of("listed", phone="5559990003"), "one", 201, "ACCEPTED"),
     ("sold to a buyer", of("again", phone="5557770001"), "one", 201, "ACCEPTED"),
     ("sold to that buyer before", of("again", phone="5557770001"), "one", 201, "ACCEPTED"),
     ("nobody takes it", of("all", state="NY", email="all@example.com"), "one", 200, "UNMATCHED"),
