@@ -21,6 +21,7 @@ int command_export(int argc, char **argv);
 int command_key_new(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_lead_show(int argc, char **argv);
+int command_delivery_preview(int argc, char **argv);
 
 /* What all commands that use the database are told. */
 struct options {

@@ -15,7 +15,8 @@
     " " TIME("s.sold_at") " AS sold_at FROM sale s WHERE s.lead_id = $1::uuid"
 
 #define ATTEMPTS                                                                                              \
-    "SELECT a.delivery_id, a.attempt AS number, a.at AS moment, " TIME("a.at") " AS at, a.http_status, a.verdict, a.took_ms, a.answer" \
+    "SELECT a.delivery_id, a.attempt AS number, a.at AS moment, " TIME("a.at") " AS at, a.http_status, a.verdict, a.took_ms, a.answer," \
+    " " MONEY("a.price_cents") " AS price, a.reference, a.redirect_url"                                        \
     " FROM attempt a WHERE a.lead_id = $1::uuid"
 
 #define DELIVERIES                                                                                            \
@@ -46,7 +47,8 @@ static const char LEAD_JSON[] =
     "   'state', state, 'sold_at', sold_at) ORDER BY n), '[]') FROM sales),"
     " 'deliveries', (SELECT coalesce(json_agg(json_build_object('id', d.id, 'buyer_id', d.buyer_id, 'state', d.state,"
     "   'next_attempt_at', d.next_attempt_at, 'attempts', (SELECT coalesce(json_agg(json_build_object('at', a.at, 'http_status', a.http_status,"
-    "     'verdict', a.verdict, 'took_ms', a.took_ms, 'answer', a.answer) ORDER BY a.number), '[]') FROM attempts a WHERE a.delivery_id = d.id))"
+    "     'verdict', a.verdict, 'took_ms', a.took_ms, 'answer', a.answer, 'price', a.price, 'reference', a.reference,"
+    "     'redirect_url', a.redirect_url) ORDER BY a.number), '[]') FROM attempts a WHERE a.delivery_id = d.id))"
     "   ORDER BY d.n), '[]') FROM deliveries d),"
     " 'trail', (SELECT coalesce(json_agg(json_build_object('at', " TIME("moment") ", 'step', step, 'contract_id', contract_id,"
     "   'decision', decision, 'reason', reason, 'detail', detail) ORDER BY " TRAIL_ORDER "), '[]') FROM steps))"
@@ -64,7 +66,7 @@ static const struct { const char *title, *sql; } sections[] = {
                 " FROM lead l, jsonb_array_elements(l.reasons) WITH ORDINALITY AS e(r, place) WHERE l.id = $1::uuid ORDER BY place"},
     {"sales", SALES " ORDER BY n"},
     {"deliveries", DELIVERIES " ORDER BY n"},
-    {"attempts", "SELECT delivery_id, number, at, http_status, verdict, took_ms, answer FROM (" ATTEMPTS ") a ORDER BY moment, number"},
+    {"attempts", "SELECT delivery_id, number, at, http_status, verdict, took_ms, answer, price, reference, redirect_url FROM (" ATTEMPTS ") a ORDER BY moment, number"},
     {"trail", "SELECT " TIME("moment") " AS at, step, contract_id, decision, reason, detail FROM (" TRAIL ") t ORDER BY " TRAIL_ORDER},
 };
 

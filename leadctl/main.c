@@ -39,6 +39,14 @@ static const struct command {
     {"key new", "SUPPLIER", "make an API key for a supplier and print it, once", DATABASE_OPTIONS, command_key_new},
     {"status", "[--json]", "show the database, the stages and what waits", DATABASE_OPTIONS JSON_OPTION, command_status},
     {"lead show", "ID [--json]", "show a lead with its sales, deliveries and trail", DATABASE_OPTIONS JSON_OPTION, command_lead_show},
+    {"delivery preview", "CONTRACT [LEAD] [--campaign C] [--json]", "show the request in which the buyer gets a lead; nothing is sent",
+     "  LEAD        a stored lead; without it an example made from the campaign's fields\n"
+     "  --campaign C   the contract's campaign, when several have a contract of this id\n"
+     DATABASE_OPTIONS JSON_OPTION
+     "\nA lead that was sold under this contract is shown as it was or will be sent, with its webhook-id and price; timestamp and\n"
+     "signature are those of an attempt made now. Headers of the configuration are shown as they are, the secrets that sign are not.\n"
+     "Host, User-Agent, Accept and Content-Length are the connection's.\n",
+     command_delivery_preview},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -70,8 +70,6 @@ def supported_example():
     del example["events"], example["suppression_lists"]
     for key in ("credit", "suppression_lists", "returns", "ping"):
         del buyer[key]
-    for key in ("headers", "template", "responses"):
-        del buyer["delivery"][key]
     del campaign_["suppression_lists"], contract_["duplicates"]
     del campaign_["fields"][2]["ping"]
     return example
@@ -231,7 +229,7 @@ def test_every_later_section_is_refused_at_its_place_and_nothing_changes(databas
     assert set(found.values()) == {"not supported yet"}
     assert set(found) == {
         "/events", "/buyers/0/credit", "/buyers/0/suppression_lists", "/buyers/0/returns",
-        "/buyers/0/delivery/headers", "/buyers/0/delivery/template", "/buyers/0/delivery/responses", "/buyers/0/ping", "/suppression_lists",
+        "/buyers/0/ping", "/suppression_lists",
         "/campaigns/0/fields/2/ping", "/campaigns/0/suppression_lists", "/campaigns/0/contracts/0/duplicates"}
     assert export(database) == before and version(database) == 1
 
