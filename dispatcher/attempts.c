@@ -27,7 +27,7 @@ struct attempts {
     size_t under_way;
     bool is_stopped;
     struct loop_timer *timer; /* a rate limit allows the next one; the turn's end begins it */
-    struct metric *in_flight;
+    struct metric *in_flight, *gave_up;
 };
 
 /* One post on its way. */
@@ -65,6 +65,7 @@ struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct r
     attempts->allows_private = stage_catalog(stage)->allows_private_endpoints;
     attempts->client = open_client(attempts);
     attempts->timer = loop_timer_new(stage_loop(stage), on_timer, attempts);
+    attempts->gave_up = metric_counter("leadline_patterns_given_up_total", NULL, "Patterns of responses whose search took too long: no match.");
     attempts->in_flight = metric_gauge("leadline_attempts_in_flight", NULL, "Requests to buyers under way.");
     return attempts;
 }
@@ -112,7 +113,7 @@ static struct span kept(struct span text)
 }
 
 /* Judges by the rules that the buyer has now (NULL: it is no longer there). */
-static void judge(struct due *due, const struct buyer *buyer, const struct http_answer *answer)
+static void judge(struct attempts *attempts, struct due *due, const struct buyer *buyer, const struct http_answer *answer)
 {
     struct result *result = &due->result;
     struct judged judged = {.outcome = OUTCOME_RETRY, .price_cents = -1};
@@ -123,6 +124,7 @@ static void judge(struct due *due, const struct buyer *buyer, const struct http_
         response_judge(buyer != NULL ? buyer->responses : NULL, answer->status, answer->body, arena, &judged);
     result->http_status = answer->error == NULL ? answer->status : 0;
     result->verdict = verdict_judge(judged.outcome, attempt);
+    metric_add(attempts->gave_up, judged.gave_up);
     result->price_cents = judged.price_cents;
     result->reference = kept(judged.reference);
     result->redirect_url = kept(judged.redirect_url);
@@ -151,7 +153,7 @@ static void on_answer(void *ctx, const struct http_answer *answer)
         give_back_add(attempts->back, due);
         return;
     }
-    judge(due, catalog_buyer(stage_catalog(attempts->stage), lane->buyer_id), answer);
+    judge(attempts, due, catalog_buyer(stage_catalog(attempts->stage), lane->buyer_id), answer);
     log_event(due->result.verdict == VERDICT_FAILED ? LOG_WARN : LOG_DEBUG, "attempt.done",
               "buyer=%s delivery=%s attempt=%d verdict=%s status=%d error=%s took_ms=%lld", log_quote(lane->buyer_id),
               uuid_text(&due->id, id), due->attempt + 1, verdict_word(due->result.verdict), due->result.http_status,

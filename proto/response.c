@@ -44,6 +44,7 @@ struct judging {
     struct arena *arena;
     struct json *document; /* NULL: not read yet, or no JSON */
     bool is_read;
+    int gave_up; /* patterns */
 };
 
 static struct json *value_at(struct judging *judging, struct span pointer)
@@ -135,11 +136,19 @@ static bool stands_there(struct judging *judging, const struct response *rule)
     return holds && (rule->value_contains.ptr == NULL || has_text(response_lower(judging->arena, text_of(judging, value)), rule->value_contains));
 }
 
+static bool is_matched(struct judging *judging, const struct pattern *pattern)
+{
+    enum pattern_answer answer = pattern_match(pattern, judging->body);
+
+    judging->gave_up += answer == PATTERN_GAVE_UP;
+    return answer == PATTERN_FOUND;
+}
+
 static bool holds(struct judging *judging, const struct response *rule)
 {
     return has_status(rule, judging->status) && (rule->contains.ptr == NULL || has_text(lowered_body(judging), rule->contains)) &&
            (rule->pointer.ptr == NULL || stands_there(judging, rule)) &&
-           (rule->matches == NULL || pattern_match(rule->matches, judging->body) == PATTERN_FOUND);
+           (rule->matches == NULL || is_matched(judging, rule->matches));
 }
 
 /* What is read ------------------------------------------------------------------------------------------------------------- */
@@ -198,6 +207,7 @@ void response_judge(const struct responses *responses, int http_status, struct s
         out->redirect_url = redirect_of(&judging, wanted_at(&judging, rule->redirect_url));
         break;
     }
+    out->gave_up = judging.gave_up;
     if (judging.document != NULL)
         json_free(&judging.document);
 }

@@ -60,6 +60,7 @@ struct judged {
     int64_t price_cents;      /* -1: none was read, or what stood there is no amount */
     struct span reference;    /* the buyer's own id; absent when there was none, or one that is longer than REFERENCE_BYTES_MOST */
     struct span redirect_url; /* http or https, else absent */
+    int gave_up;              /* patterns whose search took too long */
 };
 
 /*

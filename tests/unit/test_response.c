@@ -277,6 +277,7 @@ static void deep_and_large_answers(void **state)
     response_judge(made.responses, 200, (struct span){body, BYTES}, made.into->arena, &judged);
     assert_int_equal(judged.rule, -1);
     assert_int_equal(judged.outcome, OUTCOME_ACCEPTED);
+    assert_int_equal(judged.gave_up, 1);
     memset(body, '\0', BYTES);
     response_judge(made.responses, 200, (struct span){body, BYTES}, made.into->arena, &judged);
     assert_int_equal(judged.rule, -1);
