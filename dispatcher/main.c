@@ -110,7 +110,7 @@ static void on_delivery(struct dispatcher *self, const struct frame *frame, cons
         lane = lanes_of(self->lanes, buyer->id, clock_mono_ms());
         limits = lanes_limits(buyer);
     }
-    if (lanes_take(self->lanes, delivery, lease_end(frame, delivery), lane, &limits, &due) != TAKEN_NO_ROOM)
+    if (lanes_take(self->lanes, delivery, lease_end(frame, delivery), lane, &limits, buyer != NULL ? buyer->format : NULL, &due) != TAKEN_NO_ROOM)
         return;
     give_back_add(self->back, due);
     if (lane != NULL)

@@ -55,6 +55,9 @@ void document_check_suppression(struct check *check, const struct json *owner, c
 /* Its inbound filters; its contracts' filters, price rules and schedules. */
 void document_check_filters(struct check *check, const struct json *campaign, const struct place *place);
 
+/* How a buyer wants its leads and what its answers mean: method, headers, format, template, responses. */
+void document_check_format(struct check *check, const struct json *buyer, const struct place *place);
+
 /* Its fields and duplicate rules; its contracts' duplicate rules. */
 void document_check_fields(struct check *check, const struct json *campaign, const struct place *place);
 

@@ -77,4 +77,5 @@ void document_check_buyer(struct check *check, const struct json *buyer, const s
     document_check_caps(check, buyer, place);
     document_check_suppression(check, buyer, place);
     check_delivery(check, json_get(buyer, "delivery"), &delivery);
+    document_check_format(check, buyer, &delivery);
 }

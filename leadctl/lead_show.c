@@ -14,7 +14,8 @@
     " " TIME("s.sold_at") " AS sold_at FROM sale s WHERE s.lead_id = $1::uuid"
 
 #define ATTEMPTS                                                                                              \
-    "SELECT a.delivery_id, a.attempt AS number, a.at AS moment, " TIME("a.at") " AS at, a.http_status, a.verdict, a.took_ms, a.answer" \
+    "SELECT a.delivery_id, a.attempt AS number, a.at AS moment, " TIME("a.at") " AS at, a.http_status, a.verdict, a.took_ms, a.answer," \
+    " " MONEY("a.price_cents") " AS price, a.reference, a.redirect_url"                                        \
     " FROM attempt a WHERE a.lead_id = $1::uuid"
 
 #define DELIVERIES                                                                                            \
@@ -63,7 +64,8 @@ static const char FOR_PROGRAMS[] =
     PARTS " SELECT json_build_object(" HEAD ", 'fields', l.fields, 'raw', l.raw, " REASON_LIST ", " AMOUNTS ", " SALE_LIST ","
     " 'deliveries', (SELECT coalesce(json_agg(json_build_object('id', d.id, 'buyer_id', d.buyer_id, 'state', d.state,"
     "   'next_attempt_at', d.next_attempt_at, 'attempts', (SELECT coalesce(json_agg(json_build_object('at', a.at, 'http_status', a.http_status,"
-    "     'verdict', a.verdict, 'took_ms', a.took_ms, 'answer', a.answer) ORDER BY a.number), '[]') FROM attempts a WHERE a.delivery_id = d.id))"
+    "     'verdict', a.verdict, 'took_ms', a.took_ms, 'answer', a.answer, 'price', a.price, 'reference', a.reference,"
+    "     'redirect_url', a.redirect_url) ORDER BY a.number), '[]') FROM attempts a WHERE a.delivery_id = d.id))"
     "   ORDER BY d.n), '[]') FROM deliveries d),"
     " " TRAIL_LIST ") FROM lead l WHERE l.id = $1::uuid";
 
@@ -77,7 +79,8 @@ static const char FOR_PEOPLE[] =
     " 'deliveries', (SELECT coalesce(json_agg(json_build_object('id', id, 'buyer_id', buyer_id, 'state', state,"
     "   'next_attempt_at', next_attempt_at) ORDER BY n), '[]') FROM deliveries),"
     " 'attempts', (SELECT coalesce(json_agg(json_build_object('delivery_id', delivery_id, 'number', number, 'at', at, 'http_status', http_status,"
-    "   'verdict', verdict, 'took_ms', took_ms, 'answer', answer) ORDER BY moment, number), '[]') FROM attempts),"
+    "   'verdict', verdict, 'took_ms', took_ms, 'answer', answer, 'price', price, 'reference', reference, 'redirect_url', redirect_url)"
+    "   ORDER BY moment, number), '[]') FROM attempts),"
     " " TRAIL_LIST ") FROM lead l WHERE l.id = $1::uuid";
 
 static int print_for_people(struct span text, struct error *err)

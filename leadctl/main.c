@@ -86,6 +86,14 @@ static const struct command {
      "SHA-256 also the plain value.\n",
      command_suppress_remove},
     {"suppress count", "[LIST] [--json]", "show how many entries the suppression lists have", DATABASE_OPTIONS JSON_OPTION, command_suppress_count},
+    {"delivery preview", "CONTRACT [LEAD] [--campaign C] [--json]", "show the request in which the buyer gets a lead; nothing is sent",
+     "  LEAD        a stored lead; without it an example made from the campaign's fields\n"
+     "  --campaign C   the contract's campaign, when several have a contract of this id\n"
+     DATABASE_OPTIONS JSON_OPTION
+     "\nA lead that was sold under this contract is shown as it was or will be sent, with its webhook-id and price; timestamp and\n"
+     "signature are those of an attempt made now. Headers of the configuration are shown as they are, the secrets that sign are not.\n"
+     "Host, User-Agent, Accept and Content-Length are the connection's.\n",
+     command_delivery_preview},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -30,6 +30,8 @@ enum catalog_part {
 };
 
 struct filter;   /* proto/filter.h */
+struct format;   /* proto/format.h */
+struct responses; /* proto/response.h */
 struct schedule; /* proto/schedule.h */
 
 /* A token bucket: so many a second, and so many above that at once. */
@@ -82,6 +84,8 @@ struct buyer {
     size_t secret_count;
     int64_t timeout_ms;
     bool has_legacy_signature;
+    const struct format *format;       /* how it wants its leads */
+    const struct responses *responses; /* what its answers mean; NULL: the usual */
     int64_t concurrent; /* requests at once */
     int64_t per_second; /* 0: no limit */
 };

@@ -9,7 +9,9 @@
 #include "proto/catalog_rules.h"
 #include "proto/catalog_suppression.h"
 #include "proto/field_options.h"
+#include "proto/format.h"
 #include "proto/money.h"
+#include "proto/response_read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,6 +228,11 @@ static int read_buyer(struct load *load, struct buyer *buyer, const struct db_ro
     buyer->per_second = json_get_integer(limits, "per_second", 0);
     buyer->zone = json_get(doc, "time_zone") != NULL ? catalog_clock(load->catalog, json_get_text(doc, "time_zone")) : load->catalog->clock;
     rc = caps_of(load, &buyer->caps, json_get(doc, "caps"), "buyer", SPAN(""), buyer->id);
+    if (rc == 0 && load->parts & CATALOG_DELIVERY) {
+        buyer->format = format_read(load->catalog->arena, delivery, NULL, NULL, NULL, load->complaints);
+        buyer->responses = responses_read(load->catalog, json_get(delivery, "responses"), NULL, load->complaints);
+        rc = are_read(load, "buyer", buyer->id);
+    }
     json_free(&doc);
     return rc;
 }

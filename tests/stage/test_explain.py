@@ -76,14 +76,14 @@ SUPPLIERS = {"one": {}, "two": {}, "tester": {"test_mode": True}, "silent": {"st
 
 
 @pytest.fixture(scope="module")
-        suppression_lists=[{"id": id, "name": id} for id in ("dnc", "theirs")],
 def dev():
     document = lt.document(
         suppliers=[lt.supplier(id, f"key-{id}", **more) for id, more in SUPPLIERS.items()],
+        buyers=[*map(buyer, ("b1", "b2", "b3", "b4")), buyer("off", status="PAUSED"), buyer("poor", caps=cap(budget="24.99"))], campaigns=campaigns(),
+        suppression_lists=[{"id": id, "name": id} for id in ("dnc", "theirs")])
+    with lt.Dev(document) as dev:
         dev.leadctl("suppress", "add", "dnc", "5559990001", "no@example.com")
         dev.leadctl("suppress", "add", "theirs", hashlib.md5(b"5559990002").hexdigest())
-        buyers=[*map(buyer, ("b1", "b2", "b3", "b4")), buyer("off", status="PAUSED"), buyer("poor", caps=cap(budget="24.99"))], campaigns=campaigns())
-    with lt.Dev(document) as dev:
         yield dev
 
 

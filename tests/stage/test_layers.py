@@ -22,6 +22,8 @@ GOOD = {
     "gateway/server.c": "#include <h2o.h>\n#include <h2o/serverutil.h>\n#include <openssl/ssl.h>\n",
     "leadctl/explain_lead.c": '#include "router/plan.h"\n',
     "leadctl/main.c": '#include "proto/reason.h"\n\n#include <stdio.h>\n#include <sys/stat.h>\n',
+    "dispatcher/webhook.h": '#include "proto/reason.h"\n',
+    "leadctl/delivery_preview.c": '#include "dispatcher/webhook.h"\n',
     "tests/unit/test_cap.c": '#include "router/cap.h"\n\n#include <setjmp.h>\n#include <cmocka.h>\n',
     "tests/buyer/main.c": '#include "common/span.h"\n\n#include <h2o.h>\n',
 }
@@ -58,6 +60,8 @@ def test_a_good_tree_passes(tmp_path):
         ("validator/x.c", '#include "leadctl/apply.h"\n', 1, "validator/ must not know leadctl/"),
         ("leadctl/x.c", '#include "router/cap.h"\n', 1, "leadctl/ must not know router/"),
         ("proto/x.h", '#include "router/plan.h"\n', 1, "proto/ must not know router/"),
+        ("leadctl/x.c", '#include "dispatcher/store.h"\n', 1, "leadctl/ must not know dispatcher/"),
+        ("router/x.c", '#include "dispatcher/webhook.h"\n', 1, "router/ must not know dispatcher/"),
         ("proto/x.h", '#include "router/cap.h"\n', 1, "proto/ must not know router/"),
         ("common/x.h", '#include "proto/reason.h"\n', 1, "common/ must not know proto/"),
         ("router/x.c", '#include "tests/lib/x.h"\n', 1, "router/ must not know tests/lib/"),

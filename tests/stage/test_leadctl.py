@@ -70,8 +70,6 @@ def supported_example():
     del example["events"]
     for key in ("credit", "returns", "ping"):
         del buyer[key]
-    for key in ("headers", "template", "responses"):
-        del buyer["delivery"][key]
     example["suppression_lists"].sort(key=lambda entry: entry["id"])
     del campaign_["fields"][2]["ping"]
     return example
@@ -230,9 +228,7 @@ def test_every_later_section_is_refused_at_its_place_and_nothing_changes(databas
     found = complaints(apply(database, spec_example(), check=False))
     assert set(found.values()) == {"not supported yet"}
     assert set(found) == {
-        "/events", "/buyers/0/credit", "/buyers/0/returns",
-        "/buyers/0/delivery/headers", "/buyers/0/delivery/template", "/buyers/0/delivery/responses", "/buyers/0/ping",
-        "/campaigns/0/fields/2/ping"}
+        "/events", "/buyers/0/credit", "/buyers/0/returns", "/buyers/0/ping", "/campaigns/0/fields/2/ping"}
     assert export(database) == before and version(database) == 1
 
 
@@ -764,7 +760,8 @@ def test_lead_show(database):
     insert_sale(database, lead_id, at)
     delivery_id = str(uuid.uuid4())
     database.query("INSERT INTO delivery VALUES (%s, %s, 1, 'buyer_abc', 'OPEN', 2, %s, NULL, 500)", lead_id, delivery_id, at + 5 * ms)
-    database.query("INSERT INTO attempt VALUES (%s, %s, 1, %s, 12, 500, 'RETRY', 'no\u00e4'), (%s, %s, 2, %s, 15000, NULL, 'RETRY', NULL)",
+    database.query("INSERT INTO attempt VALUES (%s, %s, 1, %s, 12, 500, 'RETRY', 'no\u00e4', 3150, 'x-1', 'https://b.example/'),"
+                   " (%s, %s, 2, %s, 15000, NULL, 'RETRY', NULL, NULL, NULL, NULL)",
                    lead_id, delivery_id, at + ms, lead_id, delivery_id, at + 2 * ms)
     decisions = [{"contract_id": "k1", "decision": "skipped", "reason": "cap"}, {"contract_id": "k2", "decision": "sold", "reason": None, "detail": "5.50"}]
     database.query("INSERT INTO trail VALUES (%s, 'sell', %s, %s)", lead_id, at, json.dumps(decisions))
@@ -778,8 +775,10 @@ def test_lead_show(database):
         "sales": [{"buyer_id": "buyer_abc", "contract_id": "buyer_abc", "price": "25.00", "state": "SOLD", "sold_at": text(at)},
                   {"buyer_id": "b2", "contract_id": "k2", "price": "5.50", "state": "SOLD", "sold_at": text(at)}],
         "deliveries": [{"id": delivery_id, "buyer_id": "buyer_abc", "state": "OPEN", "next_attempt_at": text(at + 5 * ms), "attempts": [
-            {"at": text(at + ms), "http_status": 500, "verdict": "RETRY", "took_ms": 12, "answer": "no\u00e4"},
-            {"at": text(at + 2 * ms), "http_status": None, "verdict": "RETRY", "took_ms": 15000, "answer": None}]}],
+            {"at": text(at + ms), "http_status": 500, "verdict": "RETRY", "took_ms": 12, "answer": "no\u00e4", "price": "31.50", "reference": "x-1",
+             "redirect_url": "https://b.example/"},
+            {"at": text(at + 2 * ms), "http_status": None, "verdict": "RETRY", "took_ms": 15000, "answer": None, "price": None, "reference": None,
+             "redirect_url": None}]}],
         "trail": [
             {"at": text(at), "step": "sell", "contract_id": "k1", "buyer_id": None, "decision": "skipped", "reason": "cap", "detail": None},
             {"at": text(at), "step": "sell", "contract_id": "k2", "buyer_id": "b2", "decision": "sold", "reason": None, "detail": "5.50"},
