@@ -21,6 +21,9 @@ int command_export(int argc, char **argv);
 int command_key_new(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_lead_show(int argc, char **argv);
+int command_endpoint_list(int argc, char **argv);
+int command_endpoint_on(int argc, char **argv);
+int command_endpoint_off(int argc, char **argv);
 
 /* What all commands that use the database are told. */
 struct options {

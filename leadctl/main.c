@@ -39,6 +39,14 @@ static const struct command {
     {"key new", "SUPPLIER", "make an API key for a supplier and print it, once", DATABASE_OPTIONS, command_key_new},
     {"status", "[--json]", "show the database, the stages and what waits", DATABASE_OPTIONS JSON_OPTION, command_status},
     {"lead show", "ID [--json]", "show a lead with its sales, deliveries and trail", DATABASE_OPTIONS JSON_OPTION, command_lead_show},
+    {"endpoint list", "[--json]", "show the buyers' endpoints: on or off, paused, what waits for them",
+     DATABASE_OPTIONS JSON_OPTION
+     "\nstate: ON; OFF, by its 410 or by `leadctl endpoint off`; PAUSED, a dispatcher leaves it alone after failures or as it\n"
+     "asked, and tries it again by itself; NONE, the document gives the buyer no delivery.url.\n",
+     command_endpoint_list},
+    {"endpoint on", "BUYER...", "switch endpoints on; what waits for them is delivered at once", DATABASE_OPTIONS, command_endpoint_on},
+    {"endpoint off", "BUYER... [--reason TEXT]", "switch endpoints off: nothing is sold to them, deliveries wait",
+     DATABASE_OPTIONS "  --reason TEXT   kept and shown by `leadctl endpoint list`\n", command_endpoint_off},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
