@@ -43,8 +43,9 @@ struct attempt {
 
 static struct http_client *open_client(const struct attempts *attempts)
 {
+    const char *ca_file = params_text(stage_params(attempts->stage), "ca_file");
     const struct http_client_options options = {
-        .most_open = (int)attempts->connections, .allows_private = attempts->allows_private,
+        .most_open = (int)attempts->connections, .allows_private = attempts->allows_private, .ca_file = *ca_file != '\0' ? ca_file : NULL,
     };
 
     return http_client_open(stage_loop(attempts->stage), &options);
