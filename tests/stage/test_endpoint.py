@@ -3,6 +3,10 @@ An endpoint's health, by one real dispatcher: 410 switches it off, failures paus
 the rate that is permitted.
 """
 import collections
+import json
+import os
+import ssl
+import subprocess
 import time
 
 import pytest
@@ -14,7 +18,6 @@ from test_dispatcher import Router, endpoint, held, router, start  # noqa: F401 
 
 def endpoints(database):
     """leadctl endpoint list, by buyer."""
-    import json
     listed = json.loads(leadctl("endpoint", "list", "--json", "--dsn", database.dsn()).stdout)["endpoints"]
     return {each["buyer_id"]: each for each in listed}
 
@@ -277,3 +280,52 @@ def test_a_dead_buyers_backlog_comes_at_its_rate_oldest_first_and_holds_nobody_u
         order = [place[request.webhook_id] for request in good]
         late = sum(max(order[:at], default=0) - number > 1000 for at, number in list(enumerate(order))[::97])
         assert late <= 3, "what was sold first comes first, but for the few that failed before"
+
+
+# Where it may be, and how it is spoken to -------------------------------------------------------------------------------
+
+def test_every_form_of_a_special_address_is_refused(database, router, start, endpoint):
+    hosts = ["127.0.0.1", "2130706433", "0x7f000001", "0x7f.1", "017700000001", "0177.0.0.1", "127.1", "127.0.1", "0", "localhost",
+             "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::1]", "169.254.169.254",
+             "2852039166", "[fd00:ec2::254]", "100.100.100.200", "168.63.129.16", "10.0.0.1", "192.168.0.1"]
+    urls = {f"buyer-{n}": f"http://{host}:{endpoint.port}/leads" for n, host in enumerate(hosts)}
+    accepted = {}
+    for id, url in urls.items():  # a form that the document does not take reaches nobody either
+        document_of_one = document(buyers=[buyer(id, url)], campaigns=[], allow_private_endpoints=False)
+        done = testing.apply(document_of_one, "--dsn", database.dsn(), check=False)
+        if done.returncode == 0:
+            accepted[id] = url
+        else:
+            assert "/buyers/0/delivery/url" in done.stderr, done.stderr
+    assert len(accepted) >= 12
+    database.apply(document(buyers=[buyer(id, url) for id, url in accepted.items()], campaigns=[], allow_private_endpoints=False))
+    start()
+    sold = {id: router.sell(id)[0] for id in accepted}
+    for id, one in sold.items():
+        router.wait_attempt(one, 1)
+        assert router.attempts(one)[0][1:4] == (None, "RETRY", "address_not_allowed"), accepted[id]
+    assert endpoint.requests == []
+
+
+def test_over_tls_with_certificates_of_ones_own(database, router, start):
+    folder = testing.temp_folder()
+    cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert,
+                    "-days", "1", "-subj", "/CN=test", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    with Buyer() as secure:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        secure.server.socket = context.wrap_socket(secure.server.socket, server_side=True, do_handshake_on_connect=False)
+        right, wrong = (f"https://{host}:{secure.port}/leads" for host in ("localhost", "127.0.0.1"))
+        database.apply(document(buyers=[buyer("right", right), buyer("wrong", wrong)], campaigns=[]))
+        one = start(ca_file=cert)
+        good, bad = router.hand_over(one, "right")[0], router.hand_over(one, "wrong")[0]
+        router.wait_state(good, "DELIVERED")
+        router.wait_attempt(bad, 1)
+        assert router.attempts(bad)[0][1:4] == (None, "RETRY", "tls")
+        assert one.stop() == 0
+        other = start()  # trusts the system's only
+        late = router.hand_over(other, "right")[0]
+        router.wait_attempt(late, 1)
+        assert router.attempts(late)[0][1:4] == (None, "RETRY", "tls")
+        assert len(secure.requests) == 1
