@@ -78,11 +78,11 @@ void endpoints_on_catalog(struct endpoints *endpoints, const struct catalog *old
 
     while ((lane = lanes_each(endpoints->lanes, &at)) != NULL) {
         const struct buyer *before = catalog_buyer(old, lane->buyer_id), *now = catalog_buyer(catalog, lane->buyer_id);
-        bool was_off = lane->is_gone || (before != NULL && before->is_endpoint_off);
+        bool is_switched = lane->is_gone || (before != NULL && now != NULL && before->endpoint_switched_us != now->endpoint_switched_us);
 
         if (lane->is_gone && lane->gone_version > 0 && lane->gone_version <= catalog->version)
             lane->is_gone = false;
-        if (was_off && !lane->is_gone && now != NULL && !now->is_endpoint_off)
+        if (is_switched && !lane->is_gone && now != NULL && !now->is_endpoint_off)
             lane->breaker = (struct breaker){.state = BREAKER_CLOSED};
     }
 }

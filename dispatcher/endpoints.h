@@ -26,7 +26,7 @@ void endpoints_flush(struct endpoints *endpoints);
 /* A second has passed: looks at the breakers. */
 void endpoints_tick(struct endpoints *endpoints);
 
-/* The catalog changed: an endpoint that is on again begins with a clean sheet. */
+/* The catalog changed: an endpoint that was switched on begins with a clean sheet, also one that was only paused. */
 void endpoints_on_catalog(struct endpoints *endpoints, const struct catalog *old);
 
 #endif

@@ -46,8 +46,10 @@ static const char SWITCH_OFF[] =
     " SELECT DISTINCT id, true, $2, clock_timestamp() FROM unnest($1::text[]) AS w (id)"
     " ON CONFLICT (buyer_id) DO UPDATE SET is_off = true, reason = excluded.reason, changed_at = excluded.changed_at WHERE NOT e.is_off";
 
+/* One that is only paused, too: its dispatcher sees that it was switched, and tries it at once. */
 static const char SWITCH_ON[] =
-    "UPDATE buyer_endpoint SET is_off = false, reason = NULL, changed_at = clock_timestamp() WHERE buyer_id = ANY ($1::text[]) AND is_off";
+    "UPDATE buyer_endpoint SET is_off = false, reason = NULL, changed_at = clock_timestamp()"
+    " WHERE buyer_id = ANY ($1::text[]) AND (is_off OR paused_at IS NOT NULL)";
 
 /* Due by the age of their leads, so that the oldest comes first; a few at a time, and none that a dispatcher has in hand. */
 static const char MAKE_DUE[] =

@@ -58,6 +58,7 @@ struct buyer {
     bool is_active;
     struct cap_owner caps;
     bool is_endpoint_off; /* by its 410 or by the operator: not eligible, and deliveries wait */
+    int64_t endpoint_switched_us; /* when it was switched last; 0: never */
     const struct zone *zone; /* its own, or the installation's; CATALOG_SELLING */
     /* CATALOG_DELIVERY */
     const char *url; /* "" when it has no endpoint: deliveries wait */

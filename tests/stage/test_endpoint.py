@@ -192,6 +192,20 @@ def test_a_failing_endpoint_is_paused_and_probed(database, router, start, endpoi
     assert one.log().count("event=endpoint.well") == 1
 
 
+def test_the_operator_ends_a_pause(database, router, start, endpoint):
+    endpoint.answer = [(503, "", {"Retry-After": "3600"}), 200]
+    database.apply(document(endpoint.url))
+    one = start()
+    asked = router.hand_over(one)[0]
+    eventually(lambda: endpoints(database)["buyer_abc"]["state"] == "PAUSED")
+    waiting = router.hand_over(one, count=3)
+    wait_open_unleased(router, 4)
+    assert len(endpoint.requests) == 1
+    assert leadctl("endpoint", "on", "buyer_abc", "--dsn", database.dsn()).stdout == "1 switched on, 1 deliveries made due\n"
+    for each in [asked] + waiting:
+        router.wait_state(each, "DELIVERED")
+
+
 def test_sales_to_a_paused_buyer_wait_and_others_are_delivered(database, router, start, endpoint):
     with Buyer(500) as bad:
         database.apply(document(buyers=[buyer(url=endpoint.url), buyer("bad", bad.url)]))
