@@ -19,6 +19,7 @@
 enum {
     LOOK_MS = 50,          /* how often the time of waiting requests is looked at */
     LEAST_MS = 10,         /* what waited until less is left is not worth sending */
+    CONNECTION_S = 300,    /* an idle connection that is older is not used again: a name may have moved, a peer may be stuck */
     SILENT_MS = 20000,     /* a connection whose peer confirms nothing for so long is broken: over HTTP/2 every request would go into it */
     KEPT_BODY_BYTES = 8192 /* a slot that is not in use keeps no bigger buffer */
 };
@@ -41,7 +42,7 @@ struct slot {
     int64_t sent_ms;   /* monotonic: when http_client_send() was called */
     int64_t began_ms;  /* monotonic: when it went out; 0: it waits */
     int timeout_ms, connect_timeout_ms;
-    bool is_cut;
+    bool is_cut, is_fresh;
     bool has_refused, has_tried; /* addresses */
 };
 
@@ -192,6 +193,7 @@ static struct slot *make_slot(struct http_client *self)
     SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
     SET(easy, CURLOPT_TCP_NODELAY, 1L);
     SET(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(easy, CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_S);
     SET(easy, CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver's thread */
     SET(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(easy, CURLOPT_OPENSOCKETDATA, slot);
@@ -386,6 +388,7 @@ static void copy_request(struct slot *slot, const struct http_request *request)
     slot->body = (struct span){keep(slot, request->body), request->body.len};
     slot->timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : 1;
     slot->connect_timeout_ms = request->connect_timeout_ms > 0 ? request->connect_timeout_ms : 0;
+    slot->is_fresh = request->is_fresh;
 }
 
 static void set_method(struct slot *slot)
@@ -407,12 +410,13 @@ static void set_method(struct slot *slot)
 }
 
 /* Over TLS, HTTP/2 where the server agrees to it; whoever comes while that is not known yet waits for it, and shares the connection. */
-static void set_version(struct slot *slot)
+static void set_connection(struct slot *slot)
 {
     bool is_tls = strncasecmp(slot->url, "https:", 6) == 0;
 
     SET(slot->easy, CURLOPT_HTTP_VERSION, (long)(is_tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
     SET(slot->easy, CURLOPT_PIPEWAIT, (long)is_tls);
+    SET(slot->easy, CURLOPT_FRESH_CONNECT, (long)slot->is_fresh);
 }
 
 static void begin(struct slot *slot, int64_t left_ms)
@@ -424,7 +428,7 @@ static void begin(struct slot *slot, int64_t left_ms)
     SET(slot->easy, CURLOPT_HTTPHEADER, slot->headers);
     SET(slot->easy, CURLOPT_TIMEOUT_MS, (long)(left_ms > 0 ? left_ms : 1));
     SET(slot->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)slot->connect_timeout_ms);
-    set_version(slot);
+    set_connection(slot);
     set_method(slot);
     TAILQ_INSERT_TAIL(&self->running, slot, link);
     self->open++;

@@ -43,6 +43,7 @@ struct http_request {
     struct span body;   /* may be absent */
     int timeout_ms;     /* until the whole answer is there, above 0 */
     int connect_timeout_ms; /* until the connection stands; 0: no limit but the other */
+    bool is_fresh;      /* by a new connection, whatever stands already */
 };
 
 /*

@@ -191,6 +191,7 @@ static void post(struct attempts *attempts, const struct buyer *buyer, struct at
     struct http_request request = {
         .url = span_of(buyer->url), .method = "POST", .headers = headers, .header_count = 4, .body = due->body,
         .timeout_ms = (int)lanes_timeout_ms(buyer), .connect_timeout_ms = CONNECT_MOST_MS,
+        .is_fresh = attempt->is_probe, /* the old connections may be what is wrong */
     };
 
     uuid_text(&due->id, id);

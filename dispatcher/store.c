@@ -80,7 +80,8 @@ static const char TAKE_OVER[] =
     "  CROSS JOIN LATERAL"
     "  (SELECT lead_id, id FROM delivery WHERE buyer_id = b.buyer_id AND state = 'OPEN' AND due_at > now()"
     "   AND due_at <= now() + interval '1 hour' AND lease_by = $2::text ORDER BY due_at FOR UPDATE SKIP LOCKED) d)"
-    " UPDATE delivery d SET due_at = now(), lease_by = NULL FROM own WHERE d.lead_id = own.lead_id AND d.id = own.id";
+    " UPDATE delivery d SET due_at = CASE WHEN d.attempt = 0 THEN least(uuid_time(d.lead_id), now()) ELSE now() END, lease_by = NULL"
+    " FROM own WHERE d.lead_id = own.lead_id AND d.id = own.id";
 
 static const struct db_statement record_statements[] = {{"record", RECORD}, {"endpoints_gone", ENDPOINTS_GONE}, {NULL, NULL}};
 static const struct db_statement lease_statements[] = {

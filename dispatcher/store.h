@@ -37,7 +37,7 @@ void store_record(struct store *store, struct due **dues, size_t count, store_do
  */
 void store_give_back(struct store *store, struct due **dues, size_t count, store_done_fn *fn, void *ctx);
 
-/* Ends all leases that this process's name has on deliveries of these buyers: they are from before its start. */
+/* Ends all leases that this process's name has on deliveries of these buyers, in the same way: they are from before its start. */
 void store_take_over(struct store *store, const struct span *buyer_ids, size_t count, store_done_fn *fn, void *ctx);
 
 /* How many due deliveries of one buyer are wanted. */

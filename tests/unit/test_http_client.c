@@ -774,7 +774,7 @@ int main(void)
         TEST(answers), TEST(a_header_flood_ends), TEST(retry_after), TEST(what_is_sent), TEST(a_big_body),
             TEST(bad_requests),
         TEST(private_addresses), TEST(who_is_not_there), TEST(a_connection_that_does_not_come_about),
-        TEST(private_addresses), TEST(who_is_not_there), TEST(a_slow_name_does_not_stop_the_loop),
+        TEST(a_slow_name_does_not_stop_the_loop),
             TEST(no_proxy_from_the_environment),
         TEST(connections_are_used_again), TEST(limits_hold), TEST(a_dead_host_holds_up_nobody),
             TEST(closing_calls_back_all),

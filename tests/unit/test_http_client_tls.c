@@ -364,6 +364,26 @@ static void what_hangs_holds_up_nobody(void **state)
     }
 }
 
+static void a_fresh_connection_is_another(void **state)
+{
+    (void)state;
+    for (enum server_kind kind = HTTP2; kind <= HTTP1; kind++) {
+        struct http_request request = {.method = "POST", .timeout_ms = 5000, .is_fresh = true};
+        struct result first, fresh = {.calls = 0};
+        char url[100];
+
+        send_path(kind, "/", 5000, &first);
+        wait_until(0);
+        snprintf(url, sizeof url, "https://127.0.0.1:%u/", ports[kind]);
+        request.url = span_of(url);
+        left++;
+        http_client_send(client, &request, on_answer, &fresh);
+        wait_until(0);
+        assert_int_equal(fresh.status, 200);
+        assert_string_not_equal(fresh.text, first.text);
+    }
+}
+
 static void answers_are_the_same_in_both(void **state)
 {
     char *big = must_alloc(150000);
@@ -418,6 +438,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_limits_hold_over_http2, open_client, close_client),
         cmocka_unit_test_setup_teardown(a_server_of_http1_is_spoken_to_so, open_client, close_client),
         cmocka_unit_test_setup_teardown(what_hangs_holds_up_nobody, open_client, close_client),
+        cmocka_unit_test_setup_teardown(a_fresh_connection_is_another, open_client, close_client),
         cmocka_unit_test_setup_teardown(answers_are_the_same_in_both, open_client, close_client),
         cmocka_unit_test_setup_teardown(certificates_are_checked, open_client, close_client),
     };
