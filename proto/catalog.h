@@ -74,6 +74,8 @@ struct buyer {
     struct span id;
     bool is_active;
     struct cap_owner caps;
+    bool is_endpoint_off; /* by its 410 or by the operator: not eligible, and deliveries wait */
+    int64_t endpoint_switched_us; /* when it was switched last; 0: never */
     const struct zone *zone; /* its own, or the installation's; CATALOG_SELLING */
     struct duplicate_rule *duplicates; /* of all its contracts, each set of fields once, with its longest window; CATALOG_SELLING */
     size_t duplicate_count;

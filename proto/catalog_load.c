@@ -221,6 +221,8 @@ static int read_buyer(struct load *load, struct buyer *buyer, const struct db_ro
         return -1;
     buyer->id = keep(load, db_text(rows, row, 0));
     buyer->is_active = span_is(db_text(rows, row, 1), "ACTIVE");
+    buyer->is_endpoint_off = db_bool(rows, row, 3);
+    buyer->endpoint_switched_us = db_int(rows, row, 4);
     buyer->url = arena_text(load->catalog->arena, json_get_text(delivery, "url"));
     buyer->timeout_ms = json_get_integer(delivery, "timeout_ms", DEFAULT_TIMEOUT_MS);
     buyer->has_legacy_signature = json_get_bool(delivery, "legacy_signature", false);
@@ -548,7 +550,9 @@ void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx)
                             "SELECT id, kind::text, campaign_id, owner_id, time_zone FROM counter WHERE is_live ORDER BY id");
     load->at.suppliers = ask(job, &next, true, "SELECT id, status, doc::text FROM supplier ORDER BY id COLLATE \"C\"");
     load->at.keys = ask(job, &next, parts & CATALOG_KEYS, "SELECT sha256, supplier_id FROM api_key ORDER BY sha256");
-    load->at.buyers = ask(job, &next, has_buyers, "SELECT id, status, doc::text FROM buyer ORDER BY id COLLATE \"C\"");
+    load->at.buyers = ask(job, &next, has_buyers, "SELECT b.id, b.status, b.doc::text, coalesce(e.is_off, false),"
+                           " coalesce(extract(epoch FROM e.changed_at) * 1000000, 0)::int8"
+                           " FROM buyer b LEFT JOIN buyer_endpoint e ON e.buyer_id = b.id ORDER BY b.id COLLATE \"C\"");
     load->at.secrets = ask(job, &next, parts & CATALOG_DELIVERY,
                            "SELECT buyer_id, secret, ceil(extract(epoch FROM expires_at - clock_timestamp()) * 1000)::int8 FROM buyer_secret"
                            " WHERE expires_at IS NULL OR expires_at > clock_timestamp() ORDER BY buyer_id, place");

@@ -6,6 +6,7 @@
 
 static const char *const words[] = {
     [PASS_NONE] = "", [PASS_CONTRACT_PAUSED] = "contract_paused", [PASS_BUYER_PAUSED] = "buyer_paused",
+    [PASS_ENDPOINT_OFF] = "endpoint_off",
     [PASS_STATE] = "state", [PASS_ZIP] = "zip", [PASS_FILTER] = "filter", [PASS_SCHEDULE] = "schedule",
     [PASS_SUPPRESSED] = "suppressed", [PASS_DUPLICATE] = "duplicate", [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
     [PASS_SOURCE_CAP] = "source_cap", [PASS_SUPPLIER_CAP] = "supplier_cap", [PASS_CAMPAIGN_CAP] = "campaign_cap",
@@ -40,6 +41,8 @@ static enum pass judge(const struct contract *contract, const struct field *stat
         return PASS_CONTRACT_PAUSED;
     if (!contract->buyer->is_active)
         return PASS_BUYER_PAUSED;
+    if (contract->buyer->is_endpoint_off)
+        return PASS_ENDPOINT_OFF;
     if (!has_state(contract, state))
         return PASS_STATE;
     if (!has_zip(contract, zip))

@@ -17,6 +17,7 @@ enum pass {
     PASS_NONE,
     PASS_CONTRACT_PAUSED,
     PASS_BUYER_PAUSED,
+    PASS_ENDPOINT_OFF, /* its endpoint answered 410, or the operator switched it off */
     PASS_STATE,
     PASS_ZIP,
     PASS_FILTER,

@@ -31,7 +31,7 @@ pure='gateway/ingest.h gateway/spec_example.h validator/judge.h router/decide.h 
 
 # Which files may include a library's header: header (a regular expression), then files.
 libraries='
-h2o(\.h|/.*)           ^gateway/(server[a-z_]*|loop|reply)\.[ch]$  ^tests/(buyer|bench)/
+h2o(\.h|/.*)           ^gateway/(server[a-z_]*|loop|reply)\.[ch]$  ^tests/(buyer|bench)/ ^tests/unit/test_http_client_tls\.c$
 zmq\.h                 ^common/queue\.[ch]$
 msgpack\.h             ^proto/frame[a-z_]*\.[ch]$
 libpq-fe\.h            ^common/db[a-z_]*\.[ch]$                   ^tests/bench/
