@@ -19,6 +19,7 @@
 enum {
     FRAME_PINGS_MOST = 16384, /* more have no place in a frame; the memory for decoding is bounded by it */
     ASK_LEAST_MS = 10,        /* with less time left a question is not worth a request */
+    REFRESH_MS = 1000,        /* so often at most is the catalog read for unknown buyers */
 };
 
 /* Why a question was not asked. */
@@ -32,6 +33,7 @@ struct bids {
     bool allows_private; /* of client */
     struct http_client *client;
     struct http_client *former; /* finishes what it has; NULL: none */
+    int64_t refreshed_at_ms;
     struct buf *body, *signature, *legacy, *item; /* to write into, one request after another */
     struct metric *outcomes[BID_OUTCOMES], *skips[SKIPS], *unsent, *in_flight, *seconds;
 };
@@ -39,7 +41,7 @@ struct bids {
 /* One question that is open. */
 struct question {
     struct bids *all;
-    struct bidder *bidder;
+    struct bidder *bidder; /* lives as long as it has open questions */
     struct uuid id;
     char router[ID_BYTES_MOST + 1];
     bool is_fair; /* the buyer has enough time */
@@ -246,14 +248,25 @@ static void ask(struct bids *bids, struct span router, const struct buyer *buyer
     post(bids, buyer, ping, timeout_ms, question);
 }
 
+/* The router's catalog is newer than ours, or much older. */
+static void on_unknown(struct bids *bids, struct span router, const struct ping *ping)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (now_ms - bids->refreshed_at_ms >= REFRESH_MS) {
+        bids->refreshed_at_ms = now_ms;
+        stage_refresh_catalog(bids->stage);
+    }
+    skip(bids, router, ping, SKIP_UNKNOWN);
+}
+
 static void on_ping(struct bids *bids, const struct frame *frame, const struct ping *ping)
 {
     const struct buyer *buyer = catalog_buyer(stage_catalog(bids->stage), ping->buyer_id);
     int64_t timeout_ms = frame_left_ms(frame, clock_wall_ms(), ping->left_ms);
 
-    if (buyer == NULL || buyer->ping_url[0] == '\0') { /* the router's catalog is newer, or much older */
-        stage_refresh_catalog(bids->stage);
-        skip(bids, frame->sender, ping, SKIP_UNKNOWN);
+    if (buyer == NULL || buyer->ping_url[0] == '\0') {
+        on_unknown(bids, frame->sender, ping);
         return;
     }
     if (timeout_ms > buyer->ping_timeout_ms)

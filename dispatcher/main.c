@@ -17,6 +17,7 @@
 #include "proto/stage.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 enum { FRAME_DELIVERIES_MOST = 16384 }; /* more have no place in a frame; the memory for decoding is bounded by it */
 
@@ -51,12 +52,24 @@ static void on_turn_end(void *ctx)
     metric_set(self->waiting, (int64_t)lanes_waiting(self->lanes));
 }
 
+/* Each request to a buyer has a descriptor, and so has each connection that is kept: as many as the kernel lets us have. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int start(struct stage *stage, struct error *err)
 {
     const struct params *params = stage_params(stage);
     struct dispatcher *self = must_zalloc(sizeof *self);
 
     (void)err;
+    raise_descriptors();
     stage_set_self(stage, self);
     self->stage = stage;
     self->lanes = lanes_new((size_t)params_int(params, "lane_deliveries"), (size_t)params_int(params, "waiting_bytes"));
