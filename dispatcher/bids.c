@@ -45,6 +45,7 @@ struct question {
     struct uuid id;
     char router[ID_BYTES_MOST + 1];
     bool is_fair; /* the buyer has enough time */
+    uint64_t url_hash; /* of the endpoint that is asked */
     int64_t begun_ns;
 };
 
@@ -157,7 +158,7 @@ static void on_answer(void *ctx, const struct http_answer *answer)
 {
     struct question *question = ctx;
     struct bids *bids = question->all;
-    bool is_closing = answer->error != NULL && strcmp(answer->error, "closing") == 0;
+    bool tells_nothing = question->url_hash != question->bidder->url_hash || (answer->error != NULL && strcmp(answer->error, "closing") == 0);
     struct bid bid = {.id = question->id, .http_status = answer->status};
     enum bid_outcome outcome = bid_answer_judge(answer, &bid.price_cents);
     char id[UUID_TEXT_BYTES];
@@ -168,7 +169,7 @@ static void on_answer(void *ctx, const struct http_answer *answer)
         bid.took_ms = answer->took_ms > 0 ? answer->took_ms : 1;
         metric_observe_ns(bids->seconds, clock_mono_ns() - question->begun_ns);
     }
-    learn(question->bidder, is_closing ? BID_OUTCOME_SKIPPED : outcome, question->is_fair);
+    learn(question->bidder, tells_nothing ? BID_OUTCOME_SKIPPED : outcome, question->is_fair);
     log_event(LOG_DEBUG, "bid.done", "buyer=%s question=%s outcome=%s status=%d error=%s took_ms=%lld",
               log_quote(question->bidder->buyer_id), uuid_text(&question->id, id), bid_outcome_word(outcome), answer->status,
               answer->error != NULL ? answer->error : "none", (long long)bid.took_ms);
@@ -240,7 +241,7 @@ static void ask(struct bids *bids, struct span router, const struct buyer *buyer
     }
     question = must_zalloc(sizeof *question);
     *question = (struct question){.all = bids, .bidder = bidder, .id = ping->id, .is_fair = is_fair(buyer, ping->left_ms),
-                                  .begun_ns = clock_mono_ns()};
+                                  .url_hash = bidder->url_hash, .begun_ns = clock_mono_ns()};
     memcpy(question->router, router.ptr, router.len);
     bidder_asked(bidder, &limits, now_ms);
     bids->open++;

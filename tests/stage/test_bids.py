@@ -397,6 +397,20 @@ def test_another_endpoint_begins_anew(rig):
         assert [rig.ask(dispatcher).outcome for _ in range(5)] == ["BID"] * 5
 
 
+def test_answers_of_the_endpoint_before_say_nothing_of_the_next(rig):
+    event, reply = held((500, "no"))
+    with Buyer(reply) as bad, Buyer(bid(5)) as good:
+        rig.apply(bidding("buyer_abc", bad.url, 60000))
+        dispatcher = rig.start()
+        ids = rig.send(dispatcher, [rig.item(left_ms=60000) for _ in range(15)])
+        bad.wait(15)
+        rig.apply(bidding("buyer_abc", good.url, 60000))
+        eventually(lambda: dispatcher.metric("leadline_catalog_version") == 2, 10)
+        event.set()
+        assert {got.outcome for got in rig.bids(ids)} == {"WRONG"}
+        assert [rig.ask(dispatcher).outcome for _ in range(5)] == ["BID"] * 5
+
+
 # Addresses ------------------------------------------------------------------------------------------------------------
 
 def test_private_addresses_are_asked_only_when_that_is_allowed(rig):
