@@ -155,7 +155,7 @@ def test_a_question_is_asked_signed_and_its_bid_comes_back(rig):
     assert request.json() == {
         "id": str(uuid.UUID(bytes=item[1])), "ping_id": str(uuid.UUID(bytes=item[2])), "campaign_id": "campaign_abc123",
         "buyer_id": "buyer_abc", "is_test": True, "timeout_ms": 4000, "fields": FIELDS}
-    assert list(request.json()["fields"]) == sorted(FIELDS)
+    assert list(request.json()["fields"]) == list(FIELDS)
     assert rig.router.frames == [(BIDS, "dispatcher-1", 1)]
 
 
