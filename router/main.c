@@ -2,7 +2,7 @@
  * The router: sells each lead and records it; the only daemon that writes leads, sales, caps and money.
  *
  * frame in → inbox.c → batch.c: plan.c, rank.c → store.c reads and locks → decide.c, cap.c, cost.c → reply.c → store.c writes →
- * answers to the gateways, deliveries to the dispatchers
+ * answers to the gateways, deliveries to the dispatchers. settle.c: what buyers refuse afterwards is given back
  */
 #include "common/clock.h"
 #include "common/must.h"
@@ -10,6 +10,7 @@
 #include "proto/stage.h"
 #include "router/batch.h"
 #include "router/inbox.h"
+#include "router/settle.h"
 #include "router/upkeep.h"
 
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct router {
     struct stage *stage;
     struct inbox *inbox;
     struct batch *batch;
+    struct settle *settle;
     size_t most_bytes;
     bool is_paused;
     bool is_cleaning; /* one statement under way */
@@ -61,6 +63,7 @@ static int start(struct stage *stage, struct error *err)
     self->most_bytes = (size_t)params_int(given, "in_hand_bytes");
     self->inbox = inbox_new();
     self->batch = batch_new(stage, self->inbox, (size_t)params_int(given, "batch_leads"), (size_t)params_int(given, "batch_bytes"));
+    self->settle = settle_new(stage);
     loop_on_turn_end(stage_loop(stage), on_turn_end, self);
     return 0;
 }
@@ -133,6 +136,7 @@ static void sweep(struct stage *stage)
         self->clean_at = self->seconds + CLEAN_EVERY_S;
         upkeep_keys(stage_db(stage), on_cleaned, stage);
     }
+    settle_tick(self->settle);
     self->seconds++;
     batch_kick(self->batch);
 }
@@ -141,7 +145,7 @@ static bool is_idle(struct stage *stage)
 {
     struct router *self = stage_self(stage);
 
-    return batch_is_idle(self->batch);
+    return batch_is_idle(self->batch) && settle_is_idle(self->settle);
 }
 
 static const char *why_not_ready(struct stage *stage)
@@ -163,6 +167,7 @@ static void stop(struct stage *stage)
 {
     struct router *self = stage_self(stage);
 
+    settle_free(&self->settle);
     batch_free(&self->batch);
     inbox_free(&self->inbox);
     free(self);

@@ -507,7 +507,7 @@ def test_counters_are_filled_from_what_was_sold(database, caps):
     apply(database, capped(**dict.fromkeys(("buyer", "contract", "source", "supplier", "campaign"), caps)))
     found = counters(database)
     both = [leads + 2 for leads in sold] + [2500 * leads + 300 for leads in sold]
-    once = [leads + 1 for leads in sold] + [1000 * leads + 1000 for leads in sold]
+    once = [leads + 3 for leads in sold] + [1000 * leads + 3000 for leads in sold]  # refused and returned ones stay sold to their supplier
     assert found["buyer"] == ("", "buyer_abc", True, "UTC", *both)
     assert found["contract"] == ("campaign_abc123", "buyer_abc", True, "UTC", *both)
     assert found["source"] == ("campaign_abc123", "supplier_xyz789", True, "UTC", *once)
