@@ -2,6 +2,7 @@
 
 #include "common/uuid.h"
 #include "router/cost.h"
+#include "router/duplicate.h"
 #include "router/turn.h"
 
 #include <string.h>
@@ -29,37 +30,6 @@ static void take(const struct facts *facts, const struct cap_owner *owner, int64
         counter_take(counter, cents);
 }
 
-/* The rules that this lead matches, by the earlier lead; NULL when none. */
-static const struct holder *duplicate_holder(const struct facts *facts, const struct plan *plan)
-{
-    for (size_t i = 0; i < plan->key_count; i++) {
-        const struct holder *holder = map_get(facts->holders, uuid_span(&plan->keys[i].key));
-
-        if (holder != NULL && holder->at_us + plan->keys[i].window_us > facts->now_us)
-            return holder;
-    }
-    return NULL;
-}
-
-/* Puts the lead's keys where the next ones see them. */
-static void hold_keys(struct arena *arena, struct facts *facts, const struct plan *plan)
-{
-    for (size_t i = 0; i < plan->key_count; i++) {
-        struct holder *before = map_get(facts->holders, uuid_span(&plan->keys[i].key));
-        struct holder *holder = arena_alloc(arena, sizeof *holder);
-
-        holder->key = plan->keys[i].key;
-        holder->lead_id = plan->lead->id;
-        holder->supplier_id = plan->lead->supplier_id;
-        holder->at_us = facts->now_us;
-        holder->expires_us = facts->now_us + plan->keys[i].window_us;
-        holder->is_ours = true;
-        if (before != NULL)
-            holder->seen = before->is_ours ? before->seen : before->lead_id;
-        map_put(facts->holders, uuid_span(&holder->key), holder);
-    }
-}
-
 static bool has_buyer(const struct decision *decision, const struct buyer *buyer)
 {
     for (size_t i = 0; i < decision->sale_count; i++)
@@ -85,12 +55,14 @@ static enum pass judge_cost(const struct facts *facts, const struct decision *de
 }
 
 /* May this one buy, too? */
-static enum pass judge(const struct facts *facts, const struct decision *decision, struct candidate *candidate, int64_t max_sells)
+static enum pass judge(struct arena *arena, const struct facts *facts, const struct decision *decision, struct candidate *candidate, int64_t max_sells)
 {
     if ((int64_t)decision->sale_count >= max_sells)
         return PASS_SOLD_OUT;
     if (has_buyer(decision, candidate->contract->buyer))
         return PASS_SAME_BUYER;
+    if (!duplicate_judge_contract(arena, facts, candidate))
+        return PASS_DUPLICATE;
     candidate->full = full_cap(facts, &candidate->contract->caps, candidate->price_cents);
     if (candidate->full != NULL)
         return PASS_CONTRACT_CAP;
@@ -120,7 +92,7 @@ static void take_turns(struct arena *arena, struct facts *facts, const struct de
         const struct contract *contract = candidate->contract;
 
         if (candidate->pass == PASS_NONE)
-            candidate->pass = judge(facts, decision, candidate, plan->campaign->max_sells);
+            candidate->pass = judge(arena, facts, decision, candidate, plan->campaign->max_sells);
         if (candidate->pass != PASS_NONE) {
             sorted[--end] = *candidate;
             continue;
@@ -195,7 +167,7 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
 
         if (candidate->pass != PASS_NONE)
             continue;
-        candidate->pass = judge(facts, decision, candidate, plan->campaign->max_sells);
+        candidate->pass = judge(arena, facts, decision, candidate, plan->campaign->max_sells);
         if (candidate->pass != PASS_NONE)
             continue;
         decision->sales[decision->sale_count++] = (struct sale){
@@ -206,6 +178,7 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
         if (counts) {
             take(facts, &contract->caps, candidate->price_cents);
             take(facts, &contract->buyer->caps, candidate->price_cents);
+            duplicate_hold_sale(arena, facts, plan, candidate);
         }
     }
     if (decision->sale_count == 0) {
@@ -221,7 +194,6 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
     take(facts, &source->supplier->caps, decision->cost_cents);
     take(facts, &plan->campaign->caps, decision->cost_cents);
     pay_turns(arena, facts, decision, &turns);
-    hold_keys(arena, facts, plan);
 }
 
 static void reject(struct decision *decision, enum reason reason)
@@ -231,18 +203,17 @@ static void reject(struct decision *decision, enum reason reason)
 }
 
 /* A lead that is new: judged in the order of SPEC.md, 3. */
-static void decide_new(struct arena *arena, struct facts *facts, struct decision *decision)
+static void judge_new(struct arena *arena, struct facts *facts, struct decision *decision)
 {
     const struct plan *plan = decision->plan;
     const struct holder *holder;
     int64_t cents;
 
-    decision->action = ACTION_RECORD;
     if (plan->verdict != REASON_NONE) {
         reject(decision, plan->verdict);
         return;
     }
-    holder = duplicate_holder(facts, plan);
+    holder = duplicate_of_campaign(facts, plan);
     if (holder != NULL) {
         decision->state = LEAD_DUPLICATE;
         decision->reason = REASON_DUPLICATE;
@@ -263,6 +234,15 @@ static void decide_new(struct arena *arena, struct facts *facts, struct decision
         return;
     }
     sell(arena, facts, decision);
+}
+
+/* ... and remembered for the ones after it. */
+static void decide_new(struct arena *arena, struct facts *facts, struct decision *decision)
+{
+    decision->action = ACTION_RECORD;
+    judge_new(arena, facts, decision);
+    if (duplicate_counts(decision))
+        duplicate_hold_lead(arena, facts, decision->plan);
 }
 
 static void refuse(struct decision *decision, enum reason reason)

@@ -7,7 +7,7 @@
 static const char *const words[] = {
     [PASS_NONE] = "", [PASS_CONTRACT_PAUSED] = "contract_paused", [PASS_BUYER_PAUSED] = "buyer_paused",
     [PASS_STATE] = "state", [PASS_ZIP] = "zip", [PASS_FILTER] = "filter", [PASS_SCHEDULE] = "schedule",
-    [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
+    [PASS_DUPLICATE] = "duplicate", [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
     [PASS_SOURCE_CAP] = "source_cap", [PASS_SUPPLIER_CAP] = "supplier_cap", [PASS_CAMPAIGN_CAP] = "campaign_cap",
     [PASS_SAME_BUYER] = "same_buyer", [PASS_SOLD_OUT] = "sold_out",
 };

@@ -21,6 +21,7 @@ enum pass {
     PASS_ZIP,
     PASS_FILTER,
     PASS_SCHEDULE,
+    PASS_DUPLICATE,    /* sold to this buyer before, by one of the contract's duplicate rules */
     PASS_CONTRACT_CAP,
     PASS_BUYER_CAP,
     PASS_SOURCE_CAP,   /* what the lead would cost does not fit */
@@ -32,12 +33,15 @@ enum pass {
 
 const char *pass_word(enum pass pass);
 
+struct sold_keys; /* router/decide.h */
+
 struct candidate {
     const struct contract *contract;
+    const struct sold_keys *sold_keys; /* of its buyer's duplicate rules; NULL: it has none, or the lead is a test */
     int64_t price_cents;
     enum pass pass; /* PASS_NONE: eligible as far as is known */
     const struct cap *full; /* of PASS_…_CAP: which */
-    struct span detail;     /* of PASS_FILTER which rules ("age >=, state IN"), of PASS_SCHEDULE the buyer's local time; else absent */
+    struct span detail;     /* of PASS_FILTER which rules ("age >=, state IN"), of PASS_SCHEDULE the buyer's local time, of PASS_DUPLICATE the rule; else absent */
     size_t gave_up;         /* patterns of its filters whose search was given up */
 };
 
