@@ -90,6 +90,11 @@ struct buyer {
     const struct responses *responses; /* what its answers mean; NULL: the usual */
     int64_t concurrent; /* requests at once */
     int64_t per_second; /* 0: no limit */
+    /* either of both */
+    const char *ping_url; /* "" when it makes no live bids */
+    int64_t ping_timeout_ms;
+    int64_t ping_concurrent; /* questions open at once */
+    int64_t ping_per_second; /* 0: no limit */
 };
 
 enum cost_mode { COST_NONE, COST_FIXED, COST_REVENUE_SHARE };

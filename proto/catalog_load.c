@@ -17,7 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_TIMEOUT_MS = 15000, DEFAULT_CONCURRENT = 64, DEFAULT_DEADLINE_MS = 5000 };
+enum {
+    DEFAULT_TIMEOUT_MS = 15000, DEFAULT_CONCURRENT = 64, DEFAULT_DEADLINE_MS = 5000,
+    DEFAULT_PING_TIMEOUT_MS = 500, DEFAULT_PING_CONCURRENT = 200,
+};
 
 static const struct rate default_rates[RATE_KINDS] = {{100, 1000}, {500, 5000}, {10, 50}};
 static const char *const rate_words[RATE_KINDS] = {"ingest", "ping", "lookup"};
@@ -211,6 +214,16 @@ static int read_keys(struct load *load, const struct db_rows *rows)
     return 0;
 }
 
+static void read_ping(struct load *load, struct buyer *buyer, const struct json *ping)
+{
+    const struct json *limits = json_get(ping, "limits");
+
+    buyer->ping_url = arena_text(load->catalog->arena, json_get_text(ping, "url"));
+    buyer->ping_timeout_ms = json_get_integer(ping, "timeout_ms", DEFAULT_PING_TIMEOUT_MS);
+    buyer->ping_concurrent = json_get_integer(limits, "concurrent", DEFAULT_PING_CONCURRENT);
+    buyer->ping_per_second = json_get_integer(limits, "per_second", 0);
+}
+
 static int read_buyer(struct load *load, struct buyer *buyer, const struct db_rows *rows, int row)
 {
     struct json *doc = doc_of(load, rows, row, 2, "buyer");
@@ -228,6 +241,7 @@ static int read_buyer(struct load *load, struct buyer *buyer, const struct db_ro
     buyer->has_legacy_signature = json_get_bool(delivery, "legacy_signature", false);
     buyer->concurrent = json_get_integer(limits, "concurrent", DEFAULT_CONCURRENT);
     buyer->per_second = json_get_integer(limits, "per_second", 0);
+    read_ping(load, buyer, json_get(doc, "ping"));
     buyer->zone = json_get(doc, "time_zone") != NULL ? catalog_clock(load->catalog, json_get_text(doc, "time_zone")) : load->catalog->clock;
     rc = caps_of(load, &buyer->caps, json_get(doc, "caps"), "buyer", SPAN(""), buyer->id);
     if (rc == 0 && load->parts & CATALOG_DELIVERY) {
