@@ -85,7 +85,7 @@ static void judge(struct validator *self, struct arena *arena, struct lead *lead
     if (supplier != NULL) {
         struct moment now = moment_at(catalog->clock, clock_wall_ms() * 1000);
 
-        rules_judge(arena, catalog, supplier, &lead->fields, &verdict);
+        rules_judge(arena, catalog, supplier, &lead->fields, lead->mode == MODE_PING, &verdict);
         metric_add(self->gave_up, (int64_t)inbound_judge(arena, &now, &verdict));
     }
     lead->campaign_id = verdict.campaign_id;
@@ -95,6 +95,10 @@ static void judge(struct validator *self, struct arena *arena, struct lead *lead
     lead->errors = verdict.errors;
     lead->fields = verdict.normal;
     lead->is_test = verdict.is_test;
+    lead->ping_id = verdict.ping_id;
+    lead->wanted_buyer_id = verdict.wanted_buyer_id;
+    if (verdict.is_full && lead->mode == MODE_INGEST)
+        lead->mode = MODE_FULL;
     self->judged++;
     metric_add(verdict.reason == REASON_NONE ? self->good : self->bad, 1);
     pass_on(self, lead);
