@@ -66,6 +66,11 @@ struct buyer {
     bool has_legacy_signature;
     int64_t concurrent; /* requests at once */
     int64_t per_second; /* 0: no limit */
+    /* either of both */
+    const char *ping_url; /* "" when it makes no live bids */
+    int64_t ping_timeout_ms;
+    int64_t ping_concurrent; /* questions open at once */
+    int64_t ping_per_second; /* 0: no limit */
 };
 
 enum cost_mode { COST_NONE, COST_FIXED, COST_REVENUE_SHARE };
@@ -98,7 +103,7 @@ struct contract {
     const struct buyer *buyer;
     bool is_active;
     int64_t price_cents;
-    int64_t exclusive_cents; /* what it pays when nobody else gets the lead; -1: it does not say */
+    int64_t exclusive_cents; /* what it pays when nobody else gets the lead; 0: it does not say */
     int64_t priority;
     int64_t weight; /* of WEIGHTED: its share */
     struct span *states; /* two letters each; none: anywhere */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_TIMEOUT_MS = 15000, DEFAULT_CONCURRENT = 64, DEFAULT_PING_SECONDS = 1800 };
+enum { DEFAULT_TIMEOUT_MS = 15000, DEFAULT_CONCURRENT = 64, DEFAULT_PING_TIMEOUT_MS = 500, DEFAULT_PING_CONCURRENT = 200, DEFAULT_PING_SECONDS = 1800 };
 
 static const struct rate default_rates[RATE_KINDS] = {{100, 1000}, {500, 5000}, {10, 50}};
 static const char *const rate_words[RATE_KINDS] = {"ingest", "ping", "lookup"};
@@ -207,6 +207,16 @@ static int read_keys(struct load *load, const struct db_rows *rows)
     return 0;
 }
 
+static void read_ping(struct load *load, struct buyer *buyer, const struct json *ping)
+{
+    const struct json *limits = json_get(ping, "limits");
+
+    buyer->ping_url = arena_text(load->catalog->arena, json_get_text(ping, "url"));
+    buyer->ping_timeout_ms = json_get_integer(ping, "timeout_ms", DEFAULT_PING_TIMEOUT_MS);
+    buyer->ping_concurrent = json_get_integer(limits, "concurrent", DEFAULT_PING_CONCURRENT);
+    buyer->ping_per_second = json_get_integer(limits, "per_second", 0);
+}
+
 static int read_buyer(struct load *load, struct buyer *buyer, const struct db_rows *rows, int row)
 {
     struct json *doc = doc_of(load, rows, row, 2, "buyer");
@@ -222,6 +232,7 @@ static int read_buyer(struct load *load, struct buyer *buyer, const struct db_ro
     buyer->has_legacy_signature = json_get_bool(delivery, "legacy_signature", false);
     buyer->concurrent = json_get_integer(limits, "concurrent", DEFAULT_CONCURRENT);
     buyer->per_second = json_get_integer(limits, "per_second", 0);
+    read_ping(load, buyer, json_get(doc, "ping"));
     buyer->zone = json_get(doc, "time_zone") != NULL ? catalog_clock(load->catalog, json_get_text(doc, "time_zone")) : load->catalog->clock;
     rc = caps_of(load, &buyer->caps, json_get(doc, "caps"), "buyer", SPAN(""), buyer->id);
     json_free(&doc);
@@ -398,7 +409,7 @@ static int read_contract(struct load *load, struct contract *contract, const str
     contract->priority = json_get_integer(doc, "priority", 1);
     contract->weight = json_get_integer(doc, "weight", 1);
     if (money_parse(json_get_text(doc, "exclusive_price"), &contract->exclusive_cents) != 0)
-        contract->exclusive_cents = -1;
+        contract->exclusive_cents = 0;
     contract->states = texts(load, json_get(doc, "states"), &contract->state_count);
     contract->zips = texts(load, json_get(doc, "zips"), &contract->zip_count);
     rc = caps_of(load, &contract->caps, json_get(doc, "caps"), "contract", campaign->id, contract->id);

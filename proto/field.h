@@ -43,6 +43,13 @@ enum field_type { FIELD_STRING, FIELD_NUMBER, FIELD_BOOLEAN, FIELD_PHONE, FIELD_
 int field_type_of(struct span word);
 const char *field_type_word(enum field_type type);
 
+/* Does a field go out to buyers' ping endpoints? */
+enum field_ping {
+    FIELD_PING_NONE,
+    FIELD_PING_PLAIN,  /* its normal form */
+    FIELD_PING_SHA256, /* the hash of that: proto/ping_fields.h */
+};
+
 /* What a campaign says about a field. */
 struct field_spec {
     struct span name;
@@ -60,7 +67,11 @@ struct field_spec {
     struct pattern *pattern; /* NULL: none; the catalog's, or of whoever read the options */
     struct span pattern_text;
     struct field otherwise; /* the default's normal form; its text is absent when there is none */
+    enum field_ping ping;
 };
+
+/* Does it say who the person is? Names, phones and e-mails never go out in a ping but as a hash. */
+bool field_is_personal(const struct field_spec *spec);
 
 /* The system fields (proto/system_field.def), as a campaign has them that says nothing; `control` ones are read by us and not delivered. */
 struct system_field {

@@ -11,15 +11,26 @@ enum {
     VERSION = 1,
     HEAD_BYTES = 2 + SEAL_NONCE_BYTES,
     CONTENT_BYTES_MOST = PING_TOKEN_BYTES_MOST / 4 * 3 - HEAD_BYTES - SEAL_TAG_BYTES,
-    CENTS_BYTES_MOST = 10,
+    CENTS_BYTES_MOST = 9, /* of 63 bits */
+    OFFER_BYTES_LEAST = 1 + 8 + 1 + 1,
     ROOM_BYTES = 512,
 };
 
 /* Fields -------------------------------------------------------------------------------------------------------------- */
 
-static uint64_t hash_of(struct span name)
+uint64_t ping_token_hash(struct span text)
 {
-    return map_hash(name, 0x70696e67); /* it is stored: this never changes */
+    return map_hash(text, 0x70696e67); /* of another process, or of another version, it must be the same */
+}
+
+bool ping_token_offers(const struct ping_token *token, struct span buyer_id)
+{
+    uint64_t buyer = ping_token_hash(buyer_id);
+
+    for (size_t i = 0; i < token->offer_count; i++)
+        if (token->offers[i].buyer == buyer)
+            return true;
+    return false;
 }
 
 static int by_name(const void *a, const void *b)
@@ -56,13 +67,13 @@ void ping_token_fields(struct arena *arena, const struct field_list *normal, str
     token->names = arena_alloc(arena, normal->count * sizeof *token->names);
     token->name_count = normal->count;
     for (size_t i = 0; i < normal->count; i++)
-        token->names[i] = hash_of(sorted[i]->name);
+        token->names[i] = ping_token_hash(sorted[i]->name);
     digest_fields(sorted, normal->count, token->digest);
 }
 
 static bool has_name(const struct ping_token *token, struct span name)
 {
-    uint64_t hash = hash_of(name);
+    uint64_t hash = ping_token_hash(name);
 
     for (size_t i = 0; i < token->name_count; i++)
         if (token->names[i] == hash)
@@ -121,8 +132,9 @@ static size_t write_content(const struct ping_token *token, struct buf *buf)
         size_t before = buf->len;
 
         add_text(buf, offer->contract_id);
+        buf_add_u64(buf, offer->buyer);
         add_cents(buf, offer->price_cents);
-        add_cents(buf, offer->exclusive_cents + 1);
+        add_cents(buf, offer->exclusive_cents);
         if (buf->len > CONTENT_BYTES_MOST) {
             buf->len = before;
             return i;
@@ -196,7 +208,7 @@ static int64_t take_cents(struct reader *reader)
 {
     uint64_t value = 0;
 
-    for (int i = 0; i < CENTS_BYTES_MOST - 1; i++) {
+    for (int i = 0; i < CENTS_BYTES_MOST; i++) {
         uint8_t byte = *take(reader, 1);
 
         value |= (uint64_t)(byte & 0x7f) << (7 * i);
@@ -222,14 +234,15 @@ static bool read_content(struct arena *arena, struct span content, struct ping_t
     token->names = arena_alloc(arena, token->name_count * sizeof *token->names);
     for (size_t i = 0; i < token->name_count; i++)
         token->names[i] = take_u64(&reader);
-    offers_most = reader.left / 3;
+    offers_most = reader.left / OFFER_BYTES_LEAST;
     token->offers = arena_alloc(arena, offers_most * sizeof *token->offers);
     while (!reader.is_short && reader.left > 0 && token->offer_count < offers_most) {
         struct ping_offer *offer = &token->offers[token->offer_count++];
 
         offer->contract_id = take_text(&reader);
+        offer->buyer = take_u64(&reader);
         offer->price_cents = take_cents(&reader);
-        offer->exclusive_cents = take_cents(&reader) - 1;
+        offer->exclusive_cents = take_cents(&reader);
     }
     return !reader.is_short && reader.left == 0;
 }

@@ -8,11 +8,11 @@
  * and the content is, in network byte order and with texts preceded by their length in a byte,
  *
  *     ping's UUID 16 | expires_at_ms 8 | is_test 1 | supplier id | campaign id | fields' digest 16 | number of fields 1 | of each its
- *     name's hash 8 | offers, best first: contract id, price, exclusive price
+ *     name's hash 8 | offers, best first: contract id, buyer id's hash 8, price, exclusive price
  *
- * Prices are cents in groups of seven bits, lowest first, the high bit meaning that more follow; the exclusive price plus 1, 0: none.
+ * Prices are cents in groups of seven bits, lowest first, the high bit meaning that more follow.
  * The digest is over names and normal forms of the fields that were in the ping, sorted by name; the hashes find these among the fields of
- * the post. What does not fit into a field's 4,096 bytes is not offered: that is beyond 200 fields and 17 offers with the longest ids.
+ * the post. What does not fit into a field's 4,096 bytes is not offered: that is beyond 200 fields and 14 offers with the longest ids.
  *
  * Pure: keys and times are arguments (randomness apart: nonces).
  */
@@ -49,8 +49,9 @@ struct ping_keys {
 
 struct ping_offer {
     struct span contract_id;
+    uint64_t buyer; /* ping_token_hash() of the buyer's id */
     int64_t price_cents;
-    int64_t exclusive_cents; /* the price when nobody else gets the lead; -1: none */
+    int64_t exclusive_cents; /* the price when nobody else gets the lead; 0: none */
 };
 
 struct ping_token {
@@ -64,6 +65,11 @@ struct ping_token {
     struct ping_offer *offers; /* best first */
     size_t offer_count;
 };
+
+uint64_t ping_token_hash(struct span text);
+
+/* Was this buyer's contract among the offers? */
+bool ping_token_offers(const struct ping_token *token, struct span buyer_id);
 
 /* Takes the fields of a ping (normal forms, at most FIELDS_MOST) into the token: names and digest, in the arena. */
 void ping_token_fields(struct arena *arena, const struct field_list *normal, struct ping_token *token);

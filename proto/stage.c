@@ -178,7 +178,7 @@ static void on_odd(void *ctx, const char *what, size_t bytes)
 
 void stage_refuse_frame(struct stage *stage, const struct frame *frame, const char *why)
 {
-    static const char *const kinds[] = {"unknown", "leads", "answers", "deliveries"};
+    static const char *const kinds[] = {"unknown", "leads", "answers", "deliveries", "pings", "bids", "verdicts"};
 
     refuse_frame(stage, kinds[frame->kind], frame->sender, frame->bytes, why);
 }

@@ -16,12 +16,14 @@ enum { LEASE_SLACK_MS = 15000 }; /* over the buyer's time limit: what a delivery
 struct batch {
     struct stage *stage;
     struct inbox *inbox;
+    struct keyring *keyring;
     struct db *db;
     size_t most_leads, most_bytes;
     struct buf *item; /* for encoding, used again and again */
 
     bool is_busy;
     bool waits_for_catalog;
+    bool waits_for_keys;  /* a ping id was sealed with a key that we have not read */
     bool asks_for_newer;  /* a lead was judged by a newer catalog than ours */
     int catalogs_read;    /* since then */
     bool catalog_changed; /* since the batch began */
@@ -361,12 +363,29 @@ static void ask_for_newer(struct batch *batch)
     stage_refresh_catalog(batch->stage);
 }
 
+/* Is there a ping id of which only a new reading of the keys can say that it is none of ours? It is read when this is true. */
+static bool needs_keys(struct batch *batch)
+{
+    bool lacks_key = false;
+
+    for (size_t i = 0; i < batch->count; i++)
+        lacks_key |= batch->plans[i].lacks_ping_key;
+    batch->waits_for_keys = lacks_key && keyring_refresh(batch->keyring);
+    return batch->waits_for_keys;
+}
+
+void batch_keys_read(struct batch *batch)
+{
+    batch->waits_for_keys = false;
+    begin(batch);
+}
+
 static void begin(struct batch *batch)
 {
     const struct catalog *catalog = stage_catalog(batch->stage);
     size_t i = 0;
 
-    while (!batch->is_busy && !batch->waits_for_catalog && db_is_up(batch->db) && inbox_waiting(batch->inbox) > 0) {
+    while (!batch->is_busy && !batch->waits_for_catalog && !batch->waits_for_keys && db_is_up(batch->db) && inbox_waiting(batch->inbox) > 0) {
         take(batch);
         if (batch->waits_for_catalog) {
             ask_for_newer(batch);
@@ -379,8 +398,13 @@ static void begin(struct batch *batch)
         batch->begun_ns = clock_mono_ns();
         batch->arena = arena_new();
         batch->plans = arena_alloc(batch->arena, batch->count * sizeof *batch->plans);
+        i = 0;
         for (struct entry *entry = batch->entries; entry != NULL; entry = entry->next)
-            plan_make(batch->arena, catalog, &entry->lead, &batch->plans[i++]);
+            plan_make(batch->arena, catalog, keyring_keys(batch->keyring), &entry->lead, &batch->plans[i++]);
+        if (needs_keys(batch)) {
+            put_back(batch);
+            return;
+        }
         wanted_collect(batch->arena, batch->plans, batch->count, batch->reads_all_ids, &batch->wanted);
         store_read(batch->db, catalog, &batch->wanted, on_read, batch);
         metric_add(batch->batches, 1);
@@ -412,12 +436,13 @@ static void on_state(void *ctx, bool is_up)
         answer_all_unavailable(batch);
 }
 
-struct batch *batch_new(struct stage *stage, struct inbox *inbox, size_t most_leads, size_t most_bytes)
+struct batch *batch_new(struct stage *stage, struct inbox *inbox, struct keyring *keyring, size_t most_leads, size_t most_bytes)
 {
     struct batch *batch = must_zalloc(sizeof *batch);
 
     batch->stage = stage;
     batch->inbox = inbox;
+    batch->keyring = keyring;
     batch->most_leads = batch->limit = most_leads;
     batch->most_bytes = most_bytes;
     batch->item = buf_new(4096);

@@ -20,11 +20,12 @@
 
 #include "proto/stage.h"
 #include "router/inbox.h"
+#include "router/keyring.h"
 
 struct batch;
 
-/* Opens the connection of the batches. Borrows stage and inbox. */
-struct batch *batch_new(struct stage *stage, struct inbox *inbox, size_t most_leads, size_t most_bytes);
+/* Opens the connection of the batches. Borrows stage, inbox and keyring. */
+struct batch *batch_new(struct stage *stage, struct inbox *inbox, struct keyring *keyring, size_t most_leads, size_t most_bytes);
 void batch_free(struct batch **batch);
 
 /* Something waits, or could go on: begins a batch unless one is under way. */
@@ -32,6 +33,9 @@ void batch_kick(struct batch *batch);
 
 /* The catalog was swapped: what was planned with the old one must not be looked at any more. */
 void batch_catalog_changed(struct batch *batch);
+
+/* The keys of ping ids were read. */
+void batch_keys_read(struct batch *batch);
 
 bool batch_is_idle(const struct batch *batch);
 

@@ -4,6 +4,7 @@
 #include "router/cost.h"
 #include "router/turn.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { HOUR_MS = 3600 * 1000 };
@@ -60,6 +61,23 @@ static void hold_keys(struct arena *arena, struct facts *facts, const struct pla
     }
 }
 
+/* The lead's ping is used up, also by a test lead. */
+static void use_ping(struct arena *arena, struct facts *facts, const struct decision *decision)
+{
+    const struct plan *plan = decision->plan;
+    struct ping_use *use;
+
+    if (plan->ping == NULL)
+        return;
+    use = arena_alloc(arena, sizeof *use);
+    *use = (struct ping_use){
+        .ping_id = plan->ping->ping_id, .lead_id = plan->lead->id, .status = span_of(lead_state_word(decision->state)),
+        .buyer_id = decision->sales[0].buyer_id, .campaign_id = plan->lead->campaign_id, .is_ours = true,
+        .expires_us = (plan->ping->expires_at_ms + HOUR_MS) * 1000,
+    };
+    map_put(facts->uses, uuid_span(&use->ping_id), use);
+}
+
 static bool has_buyer(const struct decision *decision, const struct buyer *buyer)
 {
     for (size_t i = 0; i < decision->sale_count; i++)
@@ -107,7 +125,14 @@ struct turns {
     int64_t owes; /* so many sales, unless money stands in the way */
 };
 
-/* Sorts the candidates that have room by their turns, in front of those that have none. */
+static int by_place(const void *a, const void *b)
+{
+    const struct turn *x = a, *y = b;
+
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+/* Sorts the candidates that have room by their turns (those of a ping as they were offered), in front of those that have none. */
 static void take_turns(struct arena *arena, struct facts *facts, const struct decision *decision, struct turns *turns)
 {
     const struct plan *plan = decision->plan;
@@ -133,6 +158,8 @@ static void take_turns(struct arena *arena, struct facts *facts, const struct de
     }
     turns->count = count;
     turns->owes = turn_owe(arena, turns->list, count, plan->campaign->max_sells);
+    if (plan->ping != NULL && count > 0)
+        qsort(turns->list, count, sizeof *turns->list, by_place);
     for (size_t i = 0; i < count; i++) {
         sorted[i] = plan->candidates[turns->list[i].place];
         turns->list[i].place = i;
@@ -215,6 +242,7 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
     decision->state = LEAD_ACCEPTED;
     decision->cost_cents = counts ? cost_cents(&source->cost, decision->price_cents) : 0;
     decision->sales[0].cost_cents = decision->cost_cents;
+    use_ping(arena, facts, decision);
     if (!counts)
         return;
     take(facts, &source->caps, decision->cost_cents);
@@ -230,29 +258,52 @@ static void reject(struct decision *decision, enum reason reason)
     decision->reason = reason;
 }
 
-/* A lead that is new: judged in the order of SPEC.md, 3. */
-static void decide_new(struct arena *arena, struct facts *facts, struct decision *decision)
+/* Is there something wrong with the ping that the lead names? Returns true when it is rejected for that. */
+static bool refuse_ping(const struct facts *facts, struct decision *decision)
+{
+    const struct plan *plan = decision->plan;
+
+    if (plan->ping_fault != REASON_NONE) {
+        reject(decision, plan->ping_fault);
+        decision->message = plan->ping_message;
+        return true;
+    }
+    if (plan->ping == NULL)
+        return false;
+    decision->use = map_get(facts->uses, uuid_span(&plan->ping->ping_id));
+    if (decision->use != NULL)
+        reject(decision, REASON_PING_USED);
+    else if (plan->ping->expires_at_ms <= facts->now_us / 1000)
+        reject(decision, REASON_PING_EXPIRED);
+    else
+        return false;
+    return true;
+}
+
+/* What comes before selling, in the order of SPEC.md, 3. Returns true when that settles it. */
+static bool is_settled(struct facts *facts, struct decision *decision)
 {
     const struct plan *plan = decision->plan;
     const struct holder *holder;
     int64_t cents;
 
-    decision->action = ACTION_RECORD;
     if (plan->verdict != REASON_NONE) {
         reject(decision, plan->verdict);
-        return;
+        return true;
     }
+    if (refuse_ping(facts, decision))
+        return true;
     holder = duplicate_holder(facts, plan);
     if (holder != NULL) {
         decision->state = LEAD_DUPLICATE;
         decision->reason = REASON_DUPLICATE;
         if (span_equal(holder->supplier_id, plan->lead->supplier_id))
             decision->duplicate_of = holder->lead_id;
-        return;
+        return true;
     }
     if (!plan->campaign->is_active || !plan->source->is_active || !plan->source->supplier->is_active) {
         reject(decision, REASON_SOURCE_PAUSED);
-        return;
+        return true;
     }
     cents = cost_least(&plan->source->cost);
     decision->full = full_cap(facts, &plan->source->caps, cents);
@@ -260,10 +311,54 @@ static void decide_new(struct arena *arena, struct facts *facts, struct decision
         decision->full = full_cap(facts, &plan->source->supplier->caps, cents);
     if (decision->full != NULL) {
         reject(decision, REASON_SOURCE_CAPPED);
-        return;
+        return true;
     }
-    sell(arena, facts, decision);
+    return false;
 }
+
+static void decide_new(struct arena *arena, struct facts *facts, struct decision *decision)
+{
+    decision->action = ACTION_RECORD;
+    if (!is_settled(facts, decision))
+        sell(arena, facts, decision);
+}
+
+/* Leaves the first of each buyer's contracts that would buy. Returns how many do. */
+static size_t leave_one_a_buyer(const struct plan *plan)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->eligible_count; i++) {
+        struct candidate *candidate = &plan->candidates[i];
+
+        for (size_t j = 0; j < i && candidate->pass == PASS_NONE; j++)
+            if (plan->candidates[j].pass == PASS_NONE && plan->candidates[j].contract->buyer == candidate->contract->buyer)
+                candidate->pass = PASS_SAME_BUYER;
+        count += candidate->pass == PASS_NONE;
+    }
+    return count;
+}
+
+void decide_ping(struct arena *arena, struct facts *facts, const struct plan *plan, struct decision *decision)
+{
+    struct turns turns;
+
+    *decision = (struct decision){.plan = plan};
+    if (is_settled(facts, decision))
+        return;
+    rank_at(arena, plan->campaign, &plan->lead->fields, facts->now_us, plan->candidates, plan->eligible_count);
+    if (distribution_has_turns(plan->campaign->distribution))
+        take_turns(arena, facts, decision, &turns);
+    for (size_t i = 0; i < plan->eligible_count; i++)
+        if (plan->candidates[i].pass == PASS_NONE)
+            plan->candidates[i].pass = judge(facts, decision, &plan->candidates[i], plan->campaign->max_sells);
+    if (leave_one_a_buyer(plan) > 0)
+        return;
+    do_not_sell(decision);
+    for (size_t i = 0; i < plan->eligible_count; i++)
+        decision->is_full |= pass_is_full(plan->candidates[i].pass);
+}
+
 
 static void refuse(struct decision *decision, enum reason reason)
 {

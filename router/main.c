@@ -2,7 +2,8 @@
  * The router: sells each lead and records it; the only daemon that writes leads, sales, caps and money.
  *
  * frame in → inbox.c → batch.c: plan.c, rank.c → store.c reads and locks → decide.c, cap.c, cost.c → reply.c → store.c writes →
- * answers to the gateways, deliveries to the dispatchers
+ * answers to the gateways, deliveries to the dispatchers; a ping instead: pings.c: plan.c, rank.c → store.c reads → decide.c →
+ * ping_reply.c → answer
  */
 #include "common/clock.h"
 #include "common/must.h"
@@ -10,6 +11,8 @@
 #include "proto/stage.h"
 #include "router/batch.h"
 #include "router/inbox.h"
+#include "router/keyring.h"
+#include "router/pings.h"
 #include "router/upkeep.h"
 
 #include <stdlib.h>
@@ -20,6 +23,8 @@ struct router {
     struct stage *stage;
     struct inbox *inbox;
     struct batch *batch;
+    struct keyring *keyring;
+    struct pings *pings;
     size_t most_bytes;
     bool is_paused;
     bool is_cleaning; /* one statement under way */
@@ -37,7 +42,7 @@ static const struct param params[] = {
 /* Takes no more frames than fit. */
 static void watch_bytes(struct router *self)
 {
-    bool is_full = inbox_bytes(self->inbox) > self->most_bytes;
+    bool is_full = inbox_bytes(self->inbox) + pings_bytes(self->pings) > self->most_bytes;
 
     if (is_full != self->is_paused) {
         self->is_paused = is_full;
@@ -50,6 +55,20 @@ static void on_turn_end(void *ctx)
     watch_bytes(ctx);
 }
 
+static void on_keys(void *ctx)
+{
+    struct router *self = ctx;
+
+    batch_keys_read(self->batch);
+}
+
+static void answer_ping(void *ctx, const struct lead *lead, int status, struct span body)
+{
+    struct router *self = ctx;
+
+    batch_answer(self->batch, lead, status, body, 0, false);
+}
+
 static int start(struct stage *stage, struct error *err)
 {
     struct router *self = must_zalloc(sizeof *self);
@@ -60,7 +79,9 @@ static int start(struct stage *stage, struct error *err)
     self->stage = stage;
     self->most_bytes = (size_t)params_int(given, "in_hand_bytes");
     self->inbox = inbox_new();
-    self->batch = batch_new(stage, self->inbox, (size_t)params_int(given, "batch_leads"), (size_t)params_int(given, "batch_bytes"));
+    self->keyring = keyring_new(stage, on_keys, self);
+    self->batch = batch_new(stage, self->inbox, self->keyring, (size_t)params_int(given, "batch_leads"), (size_t)params_int(given, "batch_bytes"));
+    self->pings = pings_new(stage, self->keyring, answer_ping, self);
     loop_on_turn_end(stage_loop(stage), on_turn_end, self);
     return 0;
 }
@@ -73,7 +94,10 @@ static void on_lead(struct router *self, const struct lead *lead, struct hold *h
         batch_answer(self->batch, lead, reason_http(REASON_UNAVAILABLE), SPAN(""), 0, false);
         return;
     }
-    inbox_add(self->inbox, lead, hold, clock_mono_ms() + left_ms);
+    if (lead->mode == MODE_PING)
+        pings_add(self->pings, lead, hold, clock_mono_ms() + left_ms);
+    else
+        inbox_add(self->inbox, lead, hold, clock_mono_ms() + left_ms);
 }
 
 static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
@@ -98,6 +122,7 @@ static void on_frame(struct stage *stage, struct frame *frame, struct arena **ar
     for (size_t i = 0; i < frame->count; i++)
         on_lead(self, &leads[i], hold, frame_left_ms(frame, now_ms, leads[i].left_ms));
     hold_release(&hold);
+    pings_kick(self->pings);
     batch_kick(self->batch);
 }
 
@@ -107,6 +132,7 @@ static void on_catalog(struct stage *stage, const struct catalog *old)
 
     (void)old;
     batch_catalog_changed(self->batch);
+    pings_catalog_changed(self->pings);
 }
 
 /* While there is more, every second: keys must not come faster than they go. */
@@ -126,14 +152,18 @@ static void sweep(struct stage *stage)
 {
     struct router *self = stage_self(stage);
 
-    if (self->seconds % PARTITIONS_EVERY_S == 0)
+    if (self->seconds % PARTITIONS_EVERY_S == 0) {
         upkeep_partitions(stage_db(stage));
+        upkeep_ping_keys(stage_db(stage));
+    }
+    keyring_sweep(self->keyring);
     if (!self->is_cleaning && self->seconds >= self->clean_at) {
         self->is_cleaning = true;
         self->clean_at = self->seconds + CLEAN_EVERY_S;
         upkeep_keys(stage_db(stage), on_cleaned, stage);
     }
     self->seconds++;
+    pings_kick(self->pings);
     batch_kick(self->batch);
 }
 
@@ -141,7 +171,7 @@ static bool is_idle(struct stage *stage)
 {
     struct router *self = stage_self(stage);
 
-    return batch_is_idle(self->batch);
+    return batch_is_idle(self->batch) && pings_waiting(self->pings) == 0;
 }
 
 static const char *why_not_ready(struct stage *stage)
@@ -156,14 +186,16 @@ static void load(struct stage *stage, int64_t *done, int64_t *waiting)
     struct router *self = stage_self(stage);
 
     *done = batch_answered(self->batch);
-    *waiting = (int64_t)inbox_waiting(self->inbox);
+    *waiting = (int64_t)(inbox_waiting(self->inbox) + pings_waiting(self->pings));
 }
 
 static void stop(struct stage *stage)
 {
     struct router *self = stage_self(stage);
 
+    pings_free(&self->pings);
     batch_free(&self->batch);
+    keyring_free(&self->keyring);
     inbox_free(&self->inbox);
     free(self);
     stage_set_self(stage, NULL);

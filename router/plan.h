@@ -1,13 +1,18 @@
 /*
  * plan.h - what a lead needs to be decided: its campaign, its candidates, its keys.
  *
- * Pure. The plan borrows lead and catalog, and lives in the arena; it is made anew for every try, because the catalog may change.
+ * Pure. The plan borrows lead, catalog and keys, and lives in the arena; it is made anew for every try, because the catalog may change.
+ *
+ * A lead that names a ping (flo_ping_id) may be sold to that ping's contracts only, at its prices. What is wrong with the ping without
+ * looking at the time or the database is found here (decide.h, ping_fault): unreadable or altered, of another supplier or campaign, a
+ * test's for a lead that is none, fields that are not as they were, a flo_buyer_id that was not offered.
  */
 #ifndef LEADLINE_ROUTER_PLAN_H
 #define LEADLINE_ROUTER_PLAN_H
 
 #include "router/decide.h"
 
-void plan_make(struct arena *arena, const struct catalog *catalog, const struct lead *lead, struct plan *plan);
+/* keys: of ping ids. */
+void plan_make(struct arena *arena, const struct catalog *catalog, const struct ping_keys *keys, const struct lead *lead, struct plan *plan);
 
 #endif

@@ -9,12 +9,39 @@ static const char *const words[] = {
     [PASS_STATE] = "state", [PASS_ZIP] = "zip", [PASS_FILTER] = "filter", [PASS_SCHEDULE] = "schedule",
     [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
     [PASS_SOURCE_CAP] = "source_cap", [PASS_SUPPLIER_CAP] = "supplier_cap", [PASS_CAMPAIGN_CAP] = "campaign_cap",
+    [PASS_OTHER_BUYER] = "other_buyer", [PASS_NOT_OFFERED] = "not_offered", [PASS_NO_BID] = "no_bid",
     [PASS_SAME_BUYER] = "same_buyer", [PASS_SOLD_OUT] = "sold_out",
 };
 
 const char *pass_word(enum pass pass)
 {
     return words[pass];
+}
+
+bool pass_is_full(enum pass pass)
+{
+    switch (pass) {
+    case PASS_CONTRACT_CAP:
+    case PASS_BUYER_CAP:
+    case PASS_SOURCE_CAP:
+    case PASS_SUPPLIER_CAP:
+    case PASS_CAMPAIGN_CAP:
+        return true;
+    case PASS_NONE:
+    case PASS_CONTRACT_PAUSED:
+    case PASS_BUYER_PAUSED:
+    case PASS_STATE:
+    case PASS_ZIP:
+    case PASS_FILTER:
+    case PASS_SCHEDULE:
+    case PASS_OTHER_BUYER:
+    case PASS_NOT_OFFERED:
+    case PASS_NO_BID:
+    case PASS_SAME_BUYER:
+    case PASS_SOLD_OUT:
+        break;
+    }
+    return false;
 }
 
 static bool has_state(const struct contract *contract, const struct field *state)
@@ -76,6 +103,8 @@ static void set_price(struct candidate *candidate, struct filter_view *view)
 {
     const struct contract *contract = candidate->contract;
 
+    if (candidate->place > 0)
+        return;
     for (size_t i = 0; i < contract->price_rule_count; i++)
         if (filter_matches(contract->price_rules[i].filter, view)) {
             candidate->price_cents = contract->price_rules[i].price_cents;
@@ -115,10 +144,12 @@ static enum pass judge_timed(struct candidate *candidate, struct filter_view *vi
 
 /* Order --------------------------------------------------------------------------------------------------------------- */
 
-/* Whoever is passed over comes last. */
+/* Whoever is passed over comes last; offers come as they were offered. */
 static int by_pass(const struct candidate *x, const struct candidate *y)
 {
-    return (x->pass != PASS_NONE) - (y->pass != PASS_NONE);
+    if ((x->pass != PASS_NONE) != (y->pass != PASS_NONE))
+        return x->pass != PASS_NONE ? 1 : -1;
+    return (x->place > y->place) - (x->place < y->place);
 }
 
 /* SPEC.md, 6: priority, lowest first; ties: higher price, then id. */

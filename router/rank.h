@@ -26,15 +26,22 @@ enum pass {
     PASS_SOURCE_CAP,   /* what the lead would cost does not fit */
     PASS_SUPPLIER_CAP,
     PASS_CAMPAIGN_CAP, /* the same, or it has sold its leads */
+    PASS_OTHER_BUYER,  /* the supplier asked for one buyer only */
+    PASS_NOT_OFFERED,  /* it was not in the lead's ping */
+    PASS_NO_BID,       /* it sells by live bids only, and made none */
     PASS_SAME_BUYER, /* another contract of the buyer has bought this lead */
     PASS_SOLD_OUT,   /* max_sells was reached before */
 };
 
 const char *pass_word(enum pass pass);
 
+/* Would it buy, if a cap had room? */
+bool pass_is_full(enum pass pass);
+
 struct candidate {
     const struct contract *contract;
     int64_t price_cents;
+    size_t place; /* of its offer in the lead's ping, from 1: price and order are as offered; 0: it has none */
     enum pass pass; /* PASS_NONE: eligible as far as is known */
     const struct cap *full; /* of PASS_…_CAP: which */
     struct span detail;     /* of PASS_FILTER which rules ("age >=, state IN"), of PASS_SCHEDULE the buyer's local time; else absent */

@@ -77,14 +77,17 @@ static void answer_sale(struct arena *arena, struct decision *decision)
     decision->answer_body = print(arena, &body);
 }
 
-/* What the supplier gets of a lead that was recorded but not taken. */
+/* What the supplier gets of a lead that was recorded but not taken; of a used ping that lead which has used it. */
 static struct json *refused_data(const struct decision *decision)
 {
     const struct lead *lead = decision->plan->lead;
+    const struct ping_use *use = decision->use;
     struct json *data = json_new_object();
 
-    set_uuid(data, "id", &lead->id);
-    json_set_text(data, "status", span_of(lead_state_word(decision->state)));
+    set_uuid(data, "id", use != NULL ? &use->lead_id : &lead->id);
+    json_set_text(data, "status", use != NULL ? use->status : span_of(lead_state_word(decision->state)));
+    if (use != NULL)
+        json_set(data, "buyer_id", use->buyer_id.len > 0 ? json_new_text(use->buyer_id) : json_new_null());
     json_set(data, "campaign_id", lead->campaign_id.len > 0 ? json_new_text(lead->campaign_id) : json_new_null());
     if (!uuid_is_nil(&decision->duplicate_of))
         set_uuid(data, "duplicate_of", &decision->duplicate_of);
@@ -98,6 +101,7 @@ static void answer_problem(struct arena *arena, struct decision *decision)
     struct problem problem = {.reason = decision->reason};
     struct buf *buf = buf_new(512);
 
+    problem.message = decision->message;
     if (is_verdict && lead->message.len > 0)
         problem.message = arena_text(arena, lead->message);
     if (is_verdict && lead->errors.count > 0)
@@ -159,7 +163,7 @@ static void fill_reasons(struct arena *arena, struct decision *decision)
 
         json_set_text(item, "code", span_of(reason_word(decision->reason)));
         json_set(item, "field", json_new_null());
-        json_set_text(item, "message", span_of(reason_message(decision->reason)));
+        json_set_text(item, "message", span_of(decision->message != NULL ? decision->message : reason_message(decision->reason)));
         json_push(list, item);
     }
     decision->reasons = print(arena, &list);
@@ -167,10 +171,17 @@ static void fill_reasons(struct arena *arena, struct decision *decision)
 
 /* The trail ----------------------------------------------------------------------------------------------------------- */
 
+static bool reason_is_of_ping(enum reason reason)
+{
+    return reason == REASON_PING_REQUIRED || reason == REASON_PING_EXPIRED || reason == REASON_PING_MISMATCH || reason == REASON_PING_USED;
+}
+
 const char *reply_step(const struct decision *decision)
 {
     if (decision->reason != REASON_NONE && decision->reason == decision->plan->verdict)
         return "validation";
+    if (reason_is_of_ping(decision->reason))
+        return "ping";
     return decision->state == LEAD_DUPLICATE ? "duplicates" : "sale";
 }
 
@@ -220,6 +231,8 @@ static void fill_trail(struct arena *arena, struct decision *decision)
         json_set_text(item, "decision", decision->state == LEAD_DUPLICATE ? SPAN("duplicate") : SPAN("rejected"));
         json_set_text(item, "reason", span_of(reason_word(decision->reason)));
         set_cap(item, decision->full);
+        if (decision->message != NULL)
+            json_set_text(item, "detail", span_of(decision->message));
         json_push(list, item);
     }
     decision->trail = print(arena, &list);

@@ -12,7 +12,7 @@ import uuid
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from leadline_testing import ROOT, SECRET, Postgres, campaign, contract, document, end, eventually, leadctl, query, source, spawn, supplier, temp_folder  # noqa: E402
+from leadline_testing import ROOT, SECRET, Postgres, buyer, campaign, contract, document, end, eventually, leadctl, query, source, spawn, supplier, temp_folder  # noqa: E402
 
 UTC = datetime.timezone.utc
 
@@ -68,12 +68,11 @@ def supported_example():
     example = spec_example()
     buyer, campaign_, contract_ = example["buyers"][0], example["campaigns"][0], example["campaigns"][0]["contracts"][0]
     del example["events"], example["suppression_lists"]
-    for key in ("credit", "suppression_lists", "returns", "ping"):
+    for key in ("credit", "suppression_lists", "returns"):
         del buyer[key]
     for key in ("headers", "template", "responses"):
         del buyer["delivery"][key]
     del campaign_["suppression_lists"], contract_["duplicates"]
-    del campaign_["fields"][2]["ping"]
     return example
 
 
@@ -231,15 +230,13 @@ def test_every_later_section_is_refused_at_its_place_and_nothing_changes(databas
     assert set(found.values()) == {"not supported yet"}
     assert set(found) == {
         "/events", "/buyers/0/credit", "/buyers/0/suppression_lists", "/buyers/0/returns",
-        "/buyers/0/delivery/headers", "/buyers/0/delivery/template", "/buyers/0/delivery/responses", "/buyers/0/ping", "/suppression_lists",
-        "/campaigns/0/fields/2/ping", "/campaigns/0/suppression_lists", "/campaigns/0/contracts/0/duplicates"}
+        "/buyers/0/delivery/headers", "/buyers/0/delivery/template", "/buyers/0/delivery/responses", "/suppression_lists",
+        "/campaigns/0/suppression_lists", "/campaigns/0/contracts/0/duplicates"}
     assert export(database) == before and version(database) == 1
 
 
 @pytest.mark.parametrize("change, pointer", [
-    ({"routing": "PING_POST"}, "/campaigns/0/routing"), ({"confirm": True}, "/campaigns/0/confirm"),
-    ({"duplicates_against": "all"}, "/campaigns/0/duplicates_against"),
-    ({"fields": [{"name": "a", "ping": True}]}, "/campaigns/0/fields/0/ping"),
+    ({"confirm": True}, "/campaigns/0/confirm"), ({"duplicates_against": "all"}, "/campaigns/0/duplicates_against"),
 ])
 def test_later_values_are_refused(database, change, pointer):
     assert complaints(apply(database, document(campaigns=[campaign(**change)]), check=False)) == {pointer: "not supported yet"}
@@ -259,7 +256,18 @@ def test_fields_with_all_options_go_round(database):
     assert apply(database, exported).stdout == "nothing changed: version 1\n"
 
 
+def test_pings_go_round(database):
+    fields = [{"name": "state", "ping": True}, {"name": "phone", "ping": "sha256"}, {"name": "age", "type": "number", "ping": False}]
+    ping = {"url": "https://buyer.example/ping", "timeout_ms": 300, "limits": {"concurrent": 20, "per_second": 100}}
+    apply(database, document(buyers=[buyer(ping=ping)], campaigns=[campaign(fields=fields)]))
+    exported = export(database)
+    assert exported["campaigns"][0]["fields"] == fields and exported["buyers"][0]["ping"] == ping
+    assert apply(database, exported).stdout == "nothing changed: version 1\n"
+
+
 @pytest.mark.parametrize("field, wrong", [
+    ({"name": "phone", "ping": True}, {"ping": 'must be "sha256" for names, phones and e-mails: a ping gives nobody away'}),
+    ({"name": "a", "ping": "md5"}, {"ping": "must be one of true, false, sha256"}),
     ({"name": "a", "min": 5}, {"min": "is for numbers and dates only"}),
     ({"name": "email", "max": 5}, {"max": "is for numbers and dates only"}),
     ({"name": "a", "type": "number", "min": 5, "max": "4.99"}, {"max": "must not be below min"}),
