@@ -13,4 +13,7 @@
 /* Appends the body to out. */
 void body_print(const struct delivery *delivery, struct buf *out);
 
+/* Appends the fields, in order of their names, as a JSON object. */
+void body_put_fields(struct buf *out, const struct field_list *fields);
+
 #endif

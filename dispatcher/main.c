@@ -1,9 +1,11 @@
 /*
- * leadline-dispatcher: brings every sold lead to its buyer, by signed webhook.
+ * leadline-dispatcher: brings every sold lead to its buyer, by signed webhook; asks buyers for live bids.
  *
  *     frame or sweep → lane → attempt → record
+ *     frame → question → bid
  */
 #include "dispatcher/attempts.h"
+#include "dispatcher/bids.h"
 #include "dispatcher/give_back.h"
 #include "dispatcher/lanes.h"
 #include "dispatcher/record.h"
@@ -15,6 +17,7 @@
 #include "proto/stage.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 enum { FRAME_DELIVERIES_MOST = 16384 }; /* more have no place in a frame; the memory for decoding is bounded by it */
 
@@ -33,6 +36,7 @@ struct dispatcher {
     struct give_back *back;
     struct sweep *sweep;
     struct attempts *attempts;
+    struct bids *bids;
     struct metric *waiting;
 };
 
@@ -48,12 +52,24 @@ static void on_turn_end(void *ctx)
     metric_set(self->waiting, (int64_t)lanes_waiting(self->lanes));
 }
 
+/* Each request to a buyer has a descriptor, and so has each connection that is kept: as many as the kernel lets us have. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int start(struct stage *stage, struct error *err)
 {
     const struct params *params = stage_params(stage);
     struct dispatcher *self = must_zalloc(sizeof *self);
 
     (void)err;
+    raise_descriptors();
     stage_set_self(stage, self);
     self->stage = stage;
     self->lanes = lanes_new((size_t)params_int(params, "lane_deliveries"), (size_t)params_int(params, "waiting_bytes"));
@@ -62,6 +78,7 @@ static int start(struct stage *stage, struct error *err)
     self->back = give_back_new(self->store, self->lanes);
     self->sweep = sweep_new(stage, self->store, self->lanes, self->back, params_int(params, "lease_slack_ms"));
     self->attempts = attempts_new(stage, self->lanes, self->record, self->back, (size_t)params_int(params, "connections"));
+    self->bids = bids_new(stage, (size_t)params_int(params, "bid_connections"));
     self->waiting = metric_gauge("leadline_deliveries_waiting", NULL, "Deliveries that wait in memory for their attempt.");
     loop_on_turn_end(stage_loop(stage), on_turn_end, self);
     return 0;
@@ -71,6 +88,7 @@ static void stop(struct stage *stage)
 {
     struct dispatcher *self = stage_self(stage);
 
+    bids_free(&self->bids);
     attempts_free(&self->attempts);
     store_close(&self->store);
     sweep_free(&self->sweep);
@@ -127,6 +145,10 @@ static void on_frame(struct stage *stage, struct frame *frame, struct arena **ar
     struct delivery *deliveries;
     struct error err;
 
+    if (frame->kind == FRAME_PINGS) {
+        bids_on_frame(self->bids, frame, *arena);
+        return;
+    }
     if (frame->kind != FRAME_DELIVERIES) {
         stage_refuse_frame(stage, frame, "it is not for a dispatcher");
         return;
@@ -156,6 +178,7 @@ static void on_catalog(struct stage *stage, const struct catalog *old)
 
     (void)old;
     attempts_on_catalog(self->attempts);
+    bids_on_catalog(self->bids);
     lanes_prune(self->lanes, stage_catalog(stage));
 }
 
@@ -178,7 +201,7 @@ static bool is_idle(struct stage *stage)
 {
     struct dispatcher *self = stage_self(stage);
 
-    return attempts_under_way(self->attempts) == 0 && record_waiting(self->record) == 0 && !sweep_is_busy(self->sweep) &&
+    return attempts_under_way(self->attempts) == 0 && bids_open(self->bids) == 0 && record_waiting(self->record) == 0 && !sweep_is_busy(self->sweep) &&
            give_back_waiting(self->back) == 0;
 }
 
@@ -194,13 +217,14 @@ static void load(struct stage *stage, int64_t *done, int64_t *waiting)
     struct dispatcher *self = stage_self(stage);
 
     *done = record_done(self->record);
-    *waiting = (int64_t)(lanes_waiting(self->lanes) + attempts_under_way(self->attempts) + record_waiting(self->record));
+    *waiting = (int64_t)(lanes_waiting(self->lanes) + attempts_under_way(self->attempts) + record_waiting(self->record) + bids_open(self->bids));
 }
 
 static const struct stage_spec spec = {
     .kind = STAGE_DISPATCHER,
-    .purpose = "Brings every sold lead to its buyer by signed webhook, and tries again until it is there.",
+    .purpose = "Brings every sold lead to its buyer by signed webhook, and tries again until it is there; asks buyers for live bids.",
     .params = dispatcher_params,
+    .writes_to = 1u << STAGE_ROUTER,
     .catalog_parts = CATALOG_DELIVERY,
     .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .sweep = sweep, .stop_taking = stop_taking,
     .is_idle = is_idle, .why_not_ready = why_not_ready, .load = load, .stop = stop,
