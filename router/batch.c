@@ -19,6 +19,8 @@ struct batch {
     struct keyring *keyring;
     struct db *db;
     size_t most_leads, most_bytes;
+    batch_ask_fn *ask;
+    void *ask_ctx;
     struct buf *item; /* for encoding, used again and again */
 
     bool is_busy;
@@ -336,9 +338,15 @@ static void take(struct batch *batch)
     batch->count = 0;
     for (at = &batch->entries; *at != NULL;) {
         struct entry *entry = *at;
-        bool is_late = entry->expires_ms <= now_ms;
+        bool is_late = entry->expires_ms <= now_ms, is_ours = !is_late && is_current(batch, &entry->lead);
 
-        if (!is_late && is_current(batch, &entry->lead)) {
+        if (is_ours && entry->quotes == NULL && plan_needs_bids(stage_catalog(batch->stage), &entry->lead)) {
+            *at = entry->next;
+            batch->ask(batch->ask_ctx, &entry);
+            clear_suspects(batch, 1);
+            continue;
+        }
+        if (is_ours) {
             batch->count++;
             at = &entry->next;
             continue;
@@ -382,6 +390,7 @@ void batch_keys_read(struct batch *batch)
 
 static void begin(struct batch *batch)
 {
+    static const struct quotes nobody;
     const struct catalog *catalog = stage_catalog(batch->stage);
     size_t i = 0;
 
@@ -400,7 +409,7 @@ static void begin(struct batch *batch)
         batch->plans = arena_alloc(batch->arena, batch->count * sizeof *batch->plans);
         i = 0;
         for (struct entry *entry = batch->entries; entry != NULL; entry = entry->next)
-            plan_make(batch->arena, catalog, keyring_keys(batch->keyring), &entry->lead, &batch->plans[i++]);
+            plan_make(batch->arena, catalog, keyring_keys(batch->keyring), &entry->lead, entry->quotes != NULL ? entry->quotes : &nobody, &batch->plans[i++]);
         if (needs_keys(batch)) {
             put_back(batch);
             return;
@@ -458,6 +467,12 @@ struct batch *batch_new(struct stage *stage, struct inbox *inbox, struct keyring
     batch->seconds = metric_histogram("leadline_batch_seconds", NULL, "From the first lock to the commit.");
     batch->db = stage_open_db(stage, store_settings, store_statements, on_state, batch);
     return batch;
+}
+
+void batch_on_ask(struct batch *batch, batch_ask_fn *ask, void *ctx)
+{
+    batch->ask = ask;
+    batch->ask_ctx = ctx;
 }
 
 void batch_free(struct batch **batch)

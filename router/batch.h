@@ -26,6 +26,10 @@ struct batch;
 
 /* Opens the connection of the batches. Borrows stage, inbox and keyring. */
 struct batch *batch_new(struct stage *stage, struct inbox *inbox, struct keyring *keyring, size_t most_leads, size_t most_bytes);
+
+/* A lead for which buyers have to be asked before it is decided: takes the entry, which comes back with their bids. */
+typedef void batch_ask_fn(void *ctx, struct entry **entry);
+void batch_on_ask(struct batch *batch, batch_ask_fn *ask, void *ctx);
 void batch_free(struct batch **batch);
 
 /* Something waits, or could go on: begins a batch unless one is under way. */

@@ -201,6 +201,91 @@ static void do_not_sell(struct decision *decision)
     decision->reason = REASON_UNMATCHED;
 }
 
+/* Adds a sale of the candidate, which has passed. */
+static void add_sale(struct arena *arena, struct decision *decision, const struct candidate *candidate)
+{
+    const struct contract *contract = candidate->contract;
+
+    decision->sales[decision->sale_count++] = (struct sale){
+        .buyer_id = arena_copy(arena, contract->buyer->id), .contract_id = arena_copy(arena, contract->id),
+        .price_cents = candidate->price_cents, .lease_ms = contract->buyer->url[0] != '\0' ? contract->buyer->timeout_ms : 0,
+    };
+    decision->price_cents += candidate->price_cents;
+}
+
+/* Whoever would pay more for being alone than those who have been found pay together, if there is room for that; best first, ties in order. */
+static struct candidate *find_exclusive(const struct facts *facts, const struct decision *decision, size_t count)
+{
+    const struct plan *plan = decision->plan;
+    const struct decision alone = {.plan = plan};
+    int64_t most_cents = decision->price_cents;
+    struct candidate *best = NULL;
+
+    if (plan->campaign->max_sells == 1 || plan->lead->wanted_buyer_id.len > 0)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct candidate candidate = plan->candidates[i];
+        bool may_sell = candidate.pass == PASS_NONE || candidate.pass == PASS_SOLD_OUT || candidate.pass == PASS_SAME_BUYER || pass_is_full(candidate.pass);
+
+        candidate.price_cents = candidate.exclusive_cents;
+        if (!may_sell || candidate.exclusive_cents <= most_cents || judge(facts, &alone, &candidate, 1) != PASS_NONE)
+            continue;
+        best = &plan->candidates[i];
+        most_cents = candidate.exclusive_cents;
+    }
+    return best;
+}
+
+static void sell_exclusively(struct arena *arena, struct decision *decision, struct candidate *buyer, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct candidate *candidate = &decision->plan->candidates[i];
+
+        if (candidate->pass == PASS_NONE || candidate->pass == PASS_SOLD_OUT || candidate->pass == PASS_SAME_BUYER)
+            candidate->pass = PASS_EXCLUSIVE;
+    }
+    buyer->pass = PASS_NONE;
+    buyer->full = NULL;
+    buyer->price_cents = buyer->exclusive_cents;
+    decision->sale_count = 0;
+    decision->price_cents = 0;
+    add_sale(arena, decision, buyer);
+}
+
+/* Finds the first of the eligible that have room, or whoever pays more for being alone. */
+static void find_buyers(struct arena *arena, const struct facts *facts, struct decision *decision, size_t count)
+{
+    const struct plan *plan = decision->plan;
+    struct candidate *exclusive;
+
+    decision->sales = arena_alloc(arena, (count + 1) * sizeof *decision->sales);
+    for (size_t i = 0; i < count; i++) {
+        struct candidate *candidate = &plan->candidates[i];
+
+        if (candidate->pass != PASS_NONE)
+            continue;
+        candidate->pass = judge(facts, decision, candidate, plan->campaign->max_sells);
+        if (candidate->pass == PASS_NONE)
+            add_sale(arena, decision, candidate);
+    }
+    exclusive = find_exclusive(facts, decision, count);
+    if (exclusive != NULL)
+        sell_exclusively(arena, decision, exclusive, count);
+}
+
+/* The buyers' caps count what they pay. */
+static void take_from_buyers(const struct facts *facts, const struct decision *decision, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct candidate *candidate = &decision->plan->candidates[i];
+
+        if (candidate->pass != PASS_NONE)
+            continue;
+        take(facts, &candidate->contract->caps, candidate->price_cents);
+        take(facts, &candidate->contract->buyer->caps, candidate->price_cents);
+    }
+}
+
 /* Sells to the first of the eligible that have room, and counts that. */
 static void sell(struct arena *arena, struct facts *facts, struct decision *decision)
 {
@@ -215,26 +300,7 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
         take_turns(arena, facts, decision, &turns);
         count = turns.count;
     }
-    decision->sales = arena_alloc(arena, count * sizeof *decision->sales);
-    for (size_t i = 0; i < count; i++) {
-        struct candidate *candidate = &plan->candidates[i];
-        const struct contract *contract = candidate->contract;
-
-        if (candidate->pass != PASS_NONE)
-            continue;
-        candidate->pass = judge(facts, decision, candidate, plan->campaign->max_sells);
-        if (candidate->pass != PASS_NONE)
-            continue;
-        decision->sales[decision->sale_count++] = (struct sale){
-            .buyer_id = arena_copy(arena, contract->buyer->id), .contract_id = arena_copy(arena, contract->id),
-            .price_cents = candidate->price_cents, .lease_ms = contract->buyer->url[0] != '\0' ? contract->buyer->timeout_ms : 0,
-        };
-        decision->price_cents += candidate->price_cents;
-        if (counts) {
-            take(facts, &contract->caps, candidate->price_cents);
-            take(facts, &contract->buyer->caps, candidate->price_cents);
-        }
-    }
+    find_buyers(arena, facts, decision, count);
     if (decision->sale_count == 0) {
         do_not_sell(decision);
         return;
@@ -245,6 +311,7 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
     use_ping(arena, facts, decision);
     if (!counts)
         return;
+    take_from_buyers(facts, decision, count);
     take(facts, &source->caps, decision->cost_cents);
     take(facts, &source->supplier->caps, decision->cost_cents);
     take(facts, &plan->campaign->caps, decision->cost_cents);

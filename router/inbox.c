@@ -1,5 +1,6 @@
 #include "router/inbox.h"
 
+#include "common/clock.h"
 #include "common/map.h"
 #include "common/must.h"
 
@@ -58,6 +59,22 @@ void hold_release(struct hold **hold)
     *hold = NULL;
 }
 
+struct arena *hold_arena(struct hold *hold)
+{
+    return hold->arena;
+}
+
+/* Puts it behind those that wait. */
+static void append(struct inbox *inbox, struct entry *entry)
+{
+    map_put(inbox->in_hand, uuid_span(&entry->lead.id), entry);
+    entry->next = NULL;
+    *inbox->last = entry;
+    inbox->last = &entry->next;
+    inbox->waiting++;
+    inbox->bytes += entry->bytes;
+}
+
 bool inbox_add(struct inbox *inbox, const struct lead *lead, struct hold *hold, int64_t expires_ms)
 {
     struct entry *entry;
@@ -69,14 +86,11 @@ bool inbox_add(struct inbox *inbox, const struct lead *lead, struct hold *hold, 
     entry->hold = hold;
     hold->users++;
     entry->expires_ms = expires_ms;
+    entry->came_ns = clock_mono_ns();
     entry->bytes = sizeof *entry + 3 * lead->raw.len; /* raw, and what is made of it */
     for (size_t i = 0; i < lead->fields.count; i++) /* the normal forms, which may be the campaign's defaults, and their decoding */
         entry->bytes += sizeof(struct field) + lead->fields.items[i].text.len;
-    map_put(inbox->in_hand, uuid_span(&entry->lead.id), entry);
-    *inbox->last = entry;
-    inbox->last = &entry->next;
-    inbox->waiting++;
-    inbox->bytes += entry->bytes;
+    append(inbox, entry);
     return true;
 }
 
@@ -119,6 +133,25 @@ void inbox_done(struct inbox *inbox, struct entry **entry)
     inbox->bytes -= (*entry)->bytes;
     hold_release(&(*entry)->hold);
     free(*entry);
+    *entry = NULL;
+}
+
+bool inbox_has(const struct inbox *inbox, const struct uuid *id)
+{
+    return map_get(inbox->in_hand, uuid_span(id)) != NULL;
+}
+
+void inbox_move(struct inbox *inbox, struct entry **entry, struct inbox *to)
+{
+    struct entry *moved = *entry;
+
+    if (inbox_has(to, &moved->lead.id)) {
+        inbox_done(inbox, entry);
+        return;
+    }
+    map_remove(inbox->in_hand, uuid_span(&moved->lead.id));
+    inbox->bytes -= moved->bytes;
+    append(to, moved);
     *entry = NULL;
 }
 

@@ -13,6 +13,7 @@
 #include "router/inbox.h"
 #include "router/keyring.h"
 #include "router/pings.h"
+#include "router/plan.h"
 #include "router/upkeep.h"
 
 #include <stdlib.h>
@@ -69,6 +70,22 @@ static void answer_ping(void *ctx, const struct lead *lead, int status, struct s
     batch_answer(self->batch, lead, status, body, 0, false);
 }
 
+/* Its bids are in. */
+static void on_bidden(void *ctx, struct inbox *inbox, struct entry **entry)
+{
+    struct router *self = ctx;
+
+    inbox_move(inbox, entry, self->inbox);
+    batch_kick(self->batch);
+}
+
+static void on_ask(void *ctx, struct entry **entry)
+{
+    struct router *self = ctx;
+
+    pings_take(self->pings, self->inbox, entry);
+}
+
 static int start(struct stage *stage, struct error *err)
 {
     struct router *self = must_zalloc(sizeof *self);
@@ -81,7 +98,8 @@ static int start(struct stage *stage, struct error *err)
     self->inbox = inbox_new();
     self->keyring = keyring_new(stage, on_keys, self);
     self->batch = batch_new(stage, self->inbox, self->keyring, (size_t)params_int(given, "batch_leads"), (size_t)params_int(given, "batch_bytes"));
-    self->pings = pings_new(stage, self->keyring, answer_ping, self);
+    self->pings = pings_new(stage, self->keyring, answer_ping, on_bidden, self);
+    batch_on_ask(self->batch, on_ask, self);
     loop_on_turn_end(stage_loop(stage), on_turn_end, self);
     return 0;
 }
@@ -94,10 +112,36 @@ static void on_lead(struct router *self, const struct lead *lead, struct hold *h
         batch_answer(self->batch, lead, reason_http(REASON_UNAVAILABLE), SPAN(""), 0, false);
         return;
     }
-    if (lead->mode == MODE_PING)
+    if (lead->mode == MODE_PING || (lead->judged_version == stage_catalog(self->stage)->version && plan_needs_bids(stage_catalog(self->stage), lead) &&
+                                    !inbox_has(self->inbox, &lead->id)))
         pings_add(self->pings, lead, hold, clock_mono_ms() + left_ms);
     else
         inbox_add(self->inbox, lead, hold, clock_mono_ms() + left_ms);
+}
+
+static void on_bids(struct router *self, struct frame *frame, struct arena *arena)
+{
+    struct bid bid;
+    struct error err;
+
+    for (size_t i = 0; i < frame->count; i++) {
+        if (frame_next_bid(frame, arena, &bid, &err) != 0) {
+            stage_refuse_frame(self->stage, frame, err.text);
+            return;
+        }
+        if (!pings_bid(self->pings, &bid)) {
+            stage_refuse_frame(self->stage, frame, "a bid without an outcome or a price");
+            return;
+        }
+    }
+}
+
+static void on_neighbour(struct stage *stage, enum stage_kind kind, struct neighbour *neighbour, bool is_up)
+{
+    struct router *self = stage_self(stage);
+
+    if (self != NULL && kind == STAGE_DISPATCHER && !is_up)
+        pings_lost(self->pings, neighbour);
 }
 
 static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
@@ -108,6 +152,10 @@ static void on_frame(struct stage *stage, struct frame *frame, struct arena **ar
     struct hold *hold;
     struct error err;
 
+    if (frame->kind == FRAME_BIDS) {
+        on_bids(self, frame, *arena);
+        return;
+    }
     if (frame->kind != FRAME_LEADS) {
         stage_refuse_frame(stage, frame, "not for a router");
         return;
@@ -207,7 +255,7 @@ static const struct stage_spec spec = {
     .params = params,
     .writes_to = 1u << STAGE_GATEWAY | 1u << STAGE_DISPATCHER,
     .catalog_parts = CATALOG_CAMPAIGNS | CATALOG_SELLING | CATALOG_SECRET,
-    .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .sweep = sweep,
+    .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .on_neighbour = on_neighbour, .sweep = sweep,
     .is_idle = is_idle, .why_not_ready = why_not_ready, .load = load, .stop = stop,
 };
 

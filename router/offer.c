@@ -1,5 +1,6 @@
 #include "router/offer.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 static int by_place(const void *a, const void *b)
@@ -38,10 +39,13 @@ void offer_lock(const struct ping_token *ping, struct candidate *list, size_t *e
 {
     for (size_t i = 0; i < *eligible; i++) {
         list[i].place = place_of(ping, list[i].contract);
-        if (list[i].place == 0)
+        if (list[i].place == 0) {
             list[i].pass = PASS_NOT_OFFERED;
-        else
-            list[i].price_cents = ping->offers[list[i].place - 1].price_cents;
+            continue;
+        }
+        list[i].is_fixed = true;
+        list[i].price_cents = ping->offers[list[i].place - 1].price_cents;
+        list[i].exclusive_cents = ping->offers[list[i].place - 1].exclusive_cents;
     }
     part(list, eligible);
     if (*eligible > 0)
@@ -54,4 +58,42 @@ void offer_only(struct span buyer_id, struct candidate *list, size_t *eligible)
         if (!span_equal(list[i].contract->buyer->id, buyer_id))
             list[i].pass = PASS_OTHER_BUYER;
     part(list, eligible);
+}
+
+static void take_quote(struct arena *arena, const struct quote *quote, struct candidate *candidate)
+{
+    enum bid_outcome outcome = quote != NULL ? quote->outcome : BID_OUTCOME_SKIPPED;
+
+    if (outcome == BID_OUTCOME_BID) {
+        candidate->price_cents = quote->price_cents;
+        candidate->sells_by_bid = candidate->is_fixed = true;
+        candidate->detail = arena_printf(arena, "bid in %" PRId64 " ms", quote->took_ms);
+        return;
+    }
+    candidate->pass = PASS_NO_BID;
+    if (outcome == BID_OUTCOME_SKIPPED)
+        candidate->detail = span_of(bid_outcome_word(outcome));
+    else
+        candidate->detail = arena_printf(arena, "%s in %" PRId64 " ms", bid_outcome_word(outcome), quote->took_ms);
+}
+
+void offer_bids(struct arena *arena, const struct campaign *campaign, const struct quotes *quotes, struct candidate *list, size_t *eligible)
+{
+    bool has_bidders = false;
+
+    for (size_t i = 0; i < *eligible; i++) {
+        if (!quote_is_needed(campaign, list[i].contract->buyer))
+            continue;
+        has_bidders = true;
+        if (quotes != NULL) {
+            take_quote(arena, quotes_find(quotes, list[i].contract->buyer->id), &list[i]);
+            continue;
+        }
+        list[i].sells_by_bid = list[i].is_fixed = true;
+        list[i].price_cents = 1; /* the least that it may bid: who has no room for that is not asked */
+    }
+    if (!has_bidders)
+        return;
+    part(list, eligible);
+    rank_order(campaign, list, *eligible);
 }

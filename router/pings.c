@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/metrics.h"
 #include "common/must.h"
+#include "router/auction.h"
 #include "router/ping_reply.h"
 #include "router/plan.h"
 #include "router/store.h"
@@ -17,7 +18,10 @@ struct pings {
     struct stage *stage;
     struct keyring *keyring;
     ping_answer_fn *answer;
+    ping_lead_fn *on_lead;
     void *ctx;
+    struct auctions *auctions;
+    struct loop_timer *soon; /* bids are in: at the end of the turn's work all of them together */
     struct inbox *inbox;
     struct db *db;
     bool waits_for_catalog; /* one was judged by a newer one than ours */
@@ -32,60 +36,118 @@ struct pings {
     struct plan *plans;
     struct wanted wanted;
 
-    struct metric *answers[7];
+    struct metric *answers[7], *own;
 };
 
 static const char *const words[] = {"accepted", "filtered", "suppressed", "duplicate", "no_buyer", "capped", "refused"};
 
-static void count(struct pings *pings, const char *word)
-{
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(words[i], word) == 0)
-            metric_add(pings->answers[i], 1);
-}
-
-static void end_all(struct pings *pings, struct entry *entry)
-{
-    struct entry *next;
-
-    for (; entry != NULL; entry = next) {
-        next = entry->next;
-        inbox_done(pings->inbox, &entry);
-    }
-}
-
 static void clear(struct pings *pings)
 {
-    end_all(pings, pings->entries);
-    pings->entries = NULL;
     pings->plans = NULL;
+    pings->count = 0;
     arena_free(&pings->arena);
     pings->is_busy = false;
 }
 
-static void answer_unavailable(struct pings *pings, const struct entry *entry)
+static void answer(struct pings *pings, struct entry *entry, const struct ping_reply *reply)
 {
-    for (; entry != NULL; entry = entry->next) {
-        count(pings, "refused");
-        pings->answer(pings->ctx, &entry->lead, reason_http(REASON_UNAVAILABLE), SPAN(""));
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i], reply->word) == 0)
+            metric_add(pings->answers[i], 1);
+    metric_observe_ns(pings->own, clock_mono_ns() - entry->came_ns - entry->waited_ns);
+    pings->answer(pings->ctx, &entry->lead, reply->status, reply->body);
+    inbox_done(pings->inbox, &entry);
+}
+
+static void answer_unavailable(struct pings *pings)
+{
+    const struct ping_reply unavailable = {reason_http(REASON_UNAVAILABLE), SPAN(""), "refused"};
+    struct entry *entry = pings->entries, *next;
+
+    pings->entries = NULL;
+    for (; entry != NULL; entry = next) {
+        next = entry->next;
+        answer(pings, entry, &unavailable);
     }
+}
+
+/* Bids ---------------------------------------------------------------------------------------------------------------- */
+
+/* Asks whoever would buy and sells by bids. Returns false, and leaves the entry, when there is nobody. */
+static bool ask(struct pings *pings, struct entry *entry, const struct decision *decision)
+{
+    const struct plan *plan = decision->plan;
+    const struct buyer **buyers;
+    size_t count = 0;
+
+    if (decision->reason != REASON_NONE || entry->quotes != NULL)
+        return false;
+    buyers = arena_alloc(pings->arena, plan->eligible_count * sizeof *buyers);
+    for (size_t i = 0; i < plan->eligible_count; i++)
+        if (plan->candidates[i].pass == PASS_NONE && plan->candidates[i].sells_by_bid)
+            buyers[count++] = plan->candidates[i].contract->buyer;
+    if (count == 0)
+        return false;
+    auction_begin(pings->auctions, &entry, plan->campaign, buyers, count);
+    return true;
+}
+
+static void pass_on(struct pings *pings, struct entry *entry)
+{
+    static const struct quotes nobody;
+
+    if (entry->quotes == NULL)
+        entry->quotes = &nobody;
+    pings->on_lead(pings->ctx, pings->inbox, &entry);
+}
+
+/* The bids are in: a ping is judged again, with what there is now. */
+static void on_bids(void *ctx, struct entry **entry)
+{
+    struct pings *pings = ctx;
+    struct entry *bidden = *entry;
+
+    *entry = NULL;
+    if (bidden->lead.mode != MODE_PING) {
+        pass_on(pings, bidden);
+        return;
+    }
+    bidden->next = NULL;
+    inbox_put_back(pings->inbox, bidden);
+    loop_timer_set(pings->soon, 0, 0);
+}
+
+bool pings_bid(struct pings *pings, const struct bid *bid)
+{
+    return auction_bid(pings->auctions, bid);
+}
+
+void pings_lost(struct pings *pings, struct neighbour *dispatcher)
+{
+    auction_lost(pings->auctions, dispatcher);
 }
 
 /* Deciding ------------------------------------------------------------------------------------------------------------ */
 
 static void judge(struct pings *pings, struct facts *facts)
 {
-    const struct entry *entry = pings->entries;
-    int64_t now_ms = facts->now_us / 1000;
+    struct entry *entry = pings->entries, *next;
 
-    for (size_t i = 0; entry != NULL; entry = entry->next, i++) {
+    pings->entries = NULL;
+    for (size_t i = 0; entry != NULL; entry = next, i++) {
         struct decision decision;
         struct ping_reply reply;
 
+        next = entry->next;
         decide_ping(pings->arena, facts, &pings->plans[i], &decision);
-        reply = ping_reply(pings->arena, keyring_keys(pings->keyring), &decision, now_ms);
-        count(pings, reply.word);
-        pings->answer(pings->ctx, &entry->lead, reply.status, reply.body);
+        if (ask(pings, entry, &decision))
+            continue;
+        if (entry->lead.mode != MODE_PING) {
+            pass_on(pings, entry);
+            continue;
+        }
+        reply = ping_reply(pings->arena, keyring_keys(pings->keyring), &decision, facts->now_us / 1000);
+        answer(pings, entry, &reply);
     }
 }
 
@@ -107,11 +169,11 @@ static void on_read(void *ctx, struct db_rows *const *rows, const struct db_erro
         if (store_peeked(pings->arena, rows, &pings->wanted, &facts))
             judge(pings, &facts);
         else
-            answer_unavailable(pings, pings->entries); /* a counter is missing: nobody can say who has room */
+            answer_unavailable(pings); /* a counter is missing: nobody can say who has room */
         facts_close(&facts);
         clear(pings);
     } else {
-        answer_unavailable(pings, pings->entries);
+        answer_unavailable(pings);
         clear(pings);
     }
     pings_kick(pings);
@@ -174,13 +236,13 @@ void pings_kick(struct pings *pings)
         pings->arena = arena_new();
         pings->plans = arena_alloc(pings->arena, pings->count * sizeof *pings->plans);
         for (struct entry *entry = pings->entries; entry != NULL; entry = entry->next)
-            plan_make(pings->arena, catalog, keyring_keys(pings->keyring), &entry->lead, &pings->plans[i++]);
+            plan_make(pings->arena, catalog, keyring_keys(pings->keyring), &entry->lead, entry->quotes, &pings->plans[i++]);
+        pings->is_busy = true;
         wanted_collect(pings->arena, pings->plans, pings->count, false, &pings->wanted);
         if (!needs_query(&pings->wanted)) {
             judge_unread(pings);
             continue;
         }
-        pings->is_busy = true;
         pings->catalog_changed = false;
         store_peek(pings->db, catalog, &pings->wanted, on_read, pings);
     }
@@ -202,6 +264,12 @@ void pings_add(struct pings *pings, const struct lead *lead, struct hold *hold, 
         inbox_add(pings->inbox, lead, hold, expires_ms);
 }
 
+void pings_take(struct pings *pings, struct inbox *inbox, struct entry **entry)
+{
+    inbox_move(inbox, entry, pings->inbox);
+    loop_timer_set(pings->soon, 0, 0);
+}
+
 /* Coming and going ---------------------------------------------------------------------------------------------------- */
 
 static void on_state(void *ctx, bool is_up)
@@ -209,15 +277,24 @@ static void on_state(void *ctx, bool is_up)
     (void)ctx, (void)is_up; /* a query that is lost is answered `unavailable`; the next one finds the connection as it is */
 }
 
-struct pings *pings_new(struct stage *stage, struct keyring *keyring, ping_answer_fn *answer, void *ctx)
+static void on_soon(void *ctx)
+{
+    pings_kick(ctx);
+}
+
+struct pings *pings_new(struct stage *stage, struct keyring *keyring, ping_answer_fn *answer_fn, ping_lead_fn *on_lead, void *ctx)
 {
     struct pings *pings = must_zalloc(sizeof *pings);
 
     pings->stage = stage;
     pings->keyring = keyring;
-    pings->answer = answer;
+    pings->answer = answer_fn;
+    pings->on_lead = on_lead;
     pings->ctx = ctx;
     pings->inbox = inbox_new();
+    pings->auctions = auctions_new(stage, on_bids, pings);
+    pings->soon = loop_timer_new(stage_loop(stage), on_soon, pings);
+    pings->own = metric_histogram("leadline_ping_own_seconds", NULL, "From a ping's arrival here to its answer, without the time of buyers.");
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         static char labels[sizeof words / sizeof *words][32];
 
@@ -232,8 +309,9 @@ void pings_free(struct pings **pings)
 {
     if (*pings == NULL)
         return;
-    db_close(&(*pings)->db);
-    clear(*pings);
+    db_close(&(*pings)->db); /* a query under way is called back: its pings are answered */
+    auctions_free(&(*pings)->auctions, (*pings)->inbox);
+    loop_timer_free(&(*pings)->soon);
     inbox_free(&(*pings)->inbox);
     free(*pings);
     *pings = NULL;
@@ -241,7 +319,7 @@ void pings_free(struct pings **pings)
 
 size_t pings_waiting(const struct pings *pings)
 {
-    return inbox_waiting(pings->inbox) + (pings->is_busy ? pings->count : 0);
+    return inbox_waiting(pings->inbox) + pings->count + auctions_open(pings->auctions);
 }
 
 size_t pings_bytes(const struct pings *pings)

@@ -86,18 +86,21 @@ static bool needs_ping(const struct plan *plan)
 }
 
 /* Who may buy it, by the campaign's order or by what was offered. */
-static void make_candidates(struct arena *arena, struct plan *plan)
+static void make_candidates(struct arena *arena, const struct quotes *quotes, struct plan *plan)
 {
     const struct lead *lead = plan->lead;
 
     plan->candidates = rank_candidates(arena, plan->campaign, &lead->fields, &plan->candidate_count, &plan->eligible_count);
     if (plan->ping != NULL)
         offer_lock(plan->ping, plan->candidates, &plan->eligible_count);
+    else
+        offer_bids(arena, plan->campaign, quotes, plan->candidates, &plan->eligible_count);
     if (lead->wanted_buyer_id.len > 0)
         offer_only(lead->wanted_buyer_id, plan->candidates, &plan->eligible_count);
 }
 
-void plan_make(struct arena *arena, const struct catalog *catalog, const struct ping_keys *keys, const struct lead *lead, struct plan *plan)
+void plan_make(struct arena *arena, const struct catalog *catalog, const struct ping_keys *keys, const struct lead *lead, const struct quotes *quotes,
+               struct plan *plan)
 {
     int verdict = reason_of(lead->reason);
 
@@ -121,5 +124,17 @@ void plan_make(struct arena *arena, const struct catalog *catalog, const struct 
     if (plan->ping_fault != REASON_NONE)
         return;
     make_keys(arena, catalog, plan);
-    make_candidates(arena, plan);
+    make_candidates(arena, quotes, plan);
+}
+
+bool plan_needs_bids(const struct catalog *catalog, const struct lead *lead)
+{
+    const struct campaign *campaign = lead->reason.len == 0 && lead->ping_id.len == 0 ? catalog_campaign(catalog, lead->campaign_id) : NULL;
+
+    if (campaign == NULL || (campaign->is_ping_post && lead->mode == MODE_INGEST))
+        return false;
+    for (size_t i = 0; i < campaign->contract_count; i++)
+        if (quote_is_needed(campaign, campaign->contracts[i].buyer))
+            return true;
+    return false;
 }

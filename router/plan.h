@@ -11,8 +11,16 @@
 #define LEADLINE_ROUTER_PLAN_H
 
 #include "router/decide.h"
+#include "router/quote.h"
 
-/* keys: of ping ids. */
-void plan_make(struct arena *arena, const struct catalog *catalog, const struct ping_keys *keys, const struct lead *lead, struct plan *plan);
+/*
+ * keys    of ping ids
+ * quotes  what buyers have bid; NULL: they are to be asked yet (offer.h)
+ */
+void plan_make(struct arena *arena, const struct catalog *catalog, const struct ping_keys *keys, const struct lead *lead, const struct quotes *quotes,
+               struct plan *plan);
+
+/* Might buyers be asked for bids on this lead or ping, before it is decided? */
+bool plan_needs_bids(const struct catalog *catalog, const struct lead *lead);
 
 #endif

@@ -9,7 +9,7 @@ static const char *const words[] = {
     [PASS_STATE] = "state", [PASS_ZIP] = "zip", [PASS_FILTER] = "filter", [PASS_SCHEDULE] = "schedule",
     [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
     [PASS_SOURCE_CAP] = "source_cap", [PASS_SUPPLIER_CAP] = "supplier_cap", [PASS_CAMPAIGN_CAP] = "campaign_cap",
-    [PASS_OTHER_BUYER] = "other_buyer", [PASS_NOT_OFFERED] = "not_offered", [PASS_NO_BID] = "no_bid",
+    [PASS_OTHER_BUYER] = "other_buyer", [PASS_NOT_OFFERED] = "not_offered", [PASS_NO_BID] = "no_bid", [PASS_EXCLUSIVE] = "exclusive",
     [PASS_SAME_BUYER] = "same_buyer", [PASS_SOLD_OUT] = "sold_out",
 };
 
@@ -37,6 +37,7 @@ bool pass_is_full(enum pass pass)
     case PASS_OTHER_BUYER:
     case PASS_NOT_OFFERED:
     case PASS_NO_BID:
+    case PASS_EXCLUSIVE:
     case PASS_SAME_BUYER:
     case PASS_SOLD_OUT:
         break;
@@ -103,7 +104,7 @@ static void set_price(struct candidate *candidate, struct filter_view *view)
 {
     const struct contract *contract = candidate->contract;
 
-    if (candidate->place > 0)
+    if (candidate->is_fixed)
         return;
     for (size_t i = 0; i < contract->price_rule_count; i++)
         if (filter_matches(contract->price_rules[i].filter, view)) {
@@ -180,9 +181,10 @@ static int by_highest_bid(const void *a, const void *b)
     return span_compare(x->contract->id, y->contract->id);
 }
 
-static void put_in_order(const struct campaign *campaign, struct candidate *list, size_t count)
+void rank_order(const struct campaign *campaign, struct candidate *list, size_t eligible)
 {
-    qsort(list, count, sizeof *list, campaign->distribution == DISTRIBUTION_HIGHEST_BID ? by_highest_bid : by_waterfall);
+    if (eligible > 0)
+        qsort(list, eligible, sizeof *list, campaign->distribution == DISTRIBUTION_HIGHEST_BID ? by_highest_bid : by_waterfall);
 }
 
 struct candidate *rank_candidates(struct arena *arena, const struct campaign *campaign, const struct field_list *fields,
@@ -197,7 +199,8 @@ struct candidate *rank_candidates(struct arena *arena, const struct campaign *ca
     *eligible = 0;
     for (size_t i = 0; i < campaign->contract_count; i++) {
         const struct contract *contract = &campaign->contracts[i];
-        struct candidate candidate = {.contract = contract, .price_cents = contract->price_cents, .pass = judge(contract, state, zip)};
+        struct candidate candidate = {.contract = contract, .price_cents = contract->price_cents,
+                                      .exclusive_cents = contract->exclusive_cents, .pass = judge(contract, state, zip)};
 
         if (candidate.pass == PASS_NONE && campaign->has_rules) {
             view.gave_up = 0;
@@ -206,7 +209,7 @@ struct candidate *rank_candidates(struct arena *arena, const struct campaign *ca
         }
         list[candidate.pass == PASS_NONE ? (*eligible)++ : --end] = candidate;
     }
-    put_in_order(campaign, list, *eligible);
+    rank_order(campaign, list, *eligible);
     return list;
 }
 
@@ -226,5 +229,5 @@ void rank_at(struct arena *arena, const struct campaign *campaign, const struct 
         list[i].pass = judge_timed(&list[i], &view);
         list[i].gave_up += view.gave_up;
     }
-    put_in_order(campaign, list, eligible);
+    rank_order(campaign, list, eligible);
 }

@@ -29,6 +29,7 @@ enum pass {
     PASS_OTHER_BUYER,  /* the supplier asked for one buyer only */
     PASS_NOT_OFFERED,  /* it was not in the lead's ping */
     PASS_NO_BID,       /* it sells by live bids only, and made none */
+    PASS_EXCLUSIVE, /* another one pays more than all together for being alone */
     PASS_SAME_BUYER, /* another contract of the buyer has bought this lead */
     PASS_SOLD_OUT,   /* max_sells was reached before */
 };
@@ -41,10 +42,14 @@ bool pass_is_full(enum pass pass);
 struct candidate {
     const struct contract *contract;
     int64_t price_cents;
-    size_t place; /* of its offer in the lead's ping, from 1: price and order are as offered; 0: it has none */
+    int64_t exclusive_cents; /* its price when nobody else gets the lead; 0: none */
+    size_t place;    /* of its offer in the lead's ping, from 1: price and order are as offered; 0: it has none */
+    bool sells_by_bid; /* by its buyer's live bid, and not yet asked or answered with BID */
+    bool is_fixed;   /* the price is an offer's or a bid's: rules do not change it */
     enum pass pass; /* PASS_NONE: eligible as far as is known */
     const struct cap *full; /* of PASS_…_CAP: which */
-    struct span detail;     /* of PASS_FILTER which rules ("age >=, state IN"), of PASS_SCHEDULE the buyer's local time; else absent */
+    struct span detail;     /* of PASS_FILTER which rules ("age >=, state IN"), of PASS_SCHEDULE the buyer's local time; of who was asked for
+                               a bid what came of it ("bid in 12 ms", "LATE in 300 ms"); else absent */
     size_t gave_up;         /* patterns of its filters whose search was given up */
 };
 
@@ -57,6 +62,9 @@ struct candidate {
  */
 struct candidate *rank_candidates(struct arena *arena, const struct campaign *campaign, const struct field_list *fields,
                                   size_t *count, size_t *eligible);
+
+/* Puts the list's first `eligible` in selling order, after prices have changed. */
+void rank_order(const struct campaign *campaign, struct candidate *list, size_t eligible);
 
 /*
  * Judges what depends on the time, and puts the list in order again: whoever is passed over now comes behind the others.

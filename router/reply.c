@@ -200,6 +200,15 @@ static void set_cap(struct json *item, const struct cap *cap)
     json_set_text(item, "detail", span_of(text));
 }
 
+/* What a buyer that was asked has bid: "31.50, bid in 12 ms". */
+static void set_bid(struct json *item, const struct candidate *candidate)
+{
+    char text[96], price[MONEY_TEXT_BYTES];
+
+    snprintf(text, sizeof text, "%s, %.*s", money_text(candidate->price_cents, price), SPAN_FMT(candidate->detail));
+    json_set_text(item, "detail", span_of(text));
+}
+
 static struct json *candidate_json(const struct candidate *candidate)
 {
     struct json *item = json_new_object();
@@ -208,12 +217,16 @@ static struct json *candidate_json(const struct candidate *candidate)
     if (candidate->pass == PASS_NONE) {
         json_set_text(item, "decision", SPAN("sold"));
         set_money(item, "detail", candidate->price_cents);
+        if (candidate->sells_by_bid)
+            set_bid(item, candidate);
     } else {
         json_set_text(item, "decision", candidate->pass == PASS_SOLD_OUT ? SPAN("not_needed") : SPAN("passed_over"));
         json_set_text(item, "reason", span_of(pass_word(candidate->pass)));
-        set_cap(item, candidate->full);
-        if (candidate->detail.len > 0)
+        if (candidate->sells_by_bid)
+            set_bid(item, candidate);
+        else if (candidate->detail.len > 0)
             json_set_text(item, "detail", candidate->detail);
+        set_cap(item, candidate->full);
     }
     return item;
 }
