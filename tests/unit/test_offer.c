@@ -270,12 +270,13 @@ static void pings_are_offered(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof pings / sizeof *pings; i++) {
+        struct setting given = pings[i].given;
         struct world world;
         size_t len = 0;
         char got[256] = "";
 
-        open_world(&world, &pings[i].given);
-        world.lead.mode = MODE_PING;
+        given.mode = MODE_PING;
+        open_world(&world, &given);
         decide_ping(world.arena, &world.facts, &world.plan, &world.decision);
         for (size_t n = 0; n < world.plan.eligible_count; n++) {
             const struct candidate *candidate = &world.plan.candidates[n];
