@@ -51,7 +51,7 @@ static void add_offers(struct arena *arena, const struct plan *plan, struct ping
         if (plan->candidates[i].pass == PASS_NONE)
             token->offers[token->offer_count++] = (struct ping_offer){
                 .contract_id = plan->candidates[i].contract->id, .buyer = ping_token_hash(plan->candidates[i].contract->buyer->id),
-                .price_cents = plan->candidates[i].price_cents, .exclusive_cents = plan->candidates[i].contract->exclusive_cents,
+                .price_cents = plan->candidates[i].price_cents, .exclusive_cents = plan->candidates[i].exclusive_cents,
             };
 }
 
@@ -68,6 +68,10 @@ static void add_buyers(const struct plan *plan, size_t count, struct buf *body)
         buf_add_span(body, candidate->contract->buyer->id);
         buf_add_text(body, "\",\"price\":\"");
         buf_add_text(body, money_text(candidate->price_cents, price));
+        if (plan->campaign->max_sells > 1 && candidate->exclusive_cents > 0) {
+            buf_add_text(body, "\",\"exclusive_price\":\"");
+            buf_add_text(body, money_text(candidate->exclusive_cents, price));
+        }
         buf_add_text(body, "\"}");
     }
 }
