@@ -429,7 +429,7 @@ bool json_get_bool(const struct json *object, const char *key, bool otherwise)
 
 /* Writing ----------------------------------------------------------------------------------------------------------- */
 
-static void print_text(struct span text, struct buf *out)
+void json_print_text(struct span text, struct buf *out)
 {
     size_t begin = 0;
 
@@ -517,7 +517,7 @@ static void print(const struct json *value, int indent, struct buf *out)
             if (i++ > 0)
                 buf_add(out, ",", 1);
             new_line(inner, out);
-            print_text((struct span){key, json_object_iter_key_len(iter)}, out);
+            json_print_text((struct span){key, json_object_iter_key_len(iter)}, out);
             buf_add(out, ": ", indent < 0 ? 1 : 2);
             print(entry, inner, out);
         }
@@ -538,7 +538,7 @@ static void print(const struct json *value, int indent, struct buf *out)
         buf_add(out, "]", 1);
         break;
     case JSON_TEXT:
-        print_text(json_text(value), out);
+        json_print_text(json_text(value), out);
         break;
     case JSON_INTEGER:
         print_integer(json_integer_value(raw(value)), out);

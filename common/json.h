@@ -87,4 +87,7 @@ bool json_get_bool(const struct json *object, const char *key, bool otherwise);
 void json_print(const struct json *value, struct buf *out);
 void json_print_pretty(const struct json *value, struct buf *out);
 
+/* Writes a text with its quotes, for whoever writes JSON by hand; text must be UTF-8. */
+void json_print_text(struct span text, struct buf *out);
+
 #endif

@@ -33,11 +33,13 @@ static const char RECORD[] =
     "   due_at = CASE WHEN r.state = 'OPEN' THEN now() + r.retry_in_ms * interval '1 millisecond' ELSE d.due_at END"
     "  FROM result r"
     "  WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state::text = 'OPEN' AND d.attempt = r.attempt"
-    "  RETURNING d.lead_id, d.id, r.attempt, r.verdict, r.http_status, r.at, r.took_ms, r.answer, r.is_logged),"
+    "  RETURNING d.lead_id, d.id, d.n, r.attempt, r.verdict, r.http_status, r.at, r.took_ms, r.answer, r.is_logged),"
     " logged AS"
     " (INSERT INTO attempt (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, answer)"
     "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, verdict, answer FROM done WHERE is_logged"
-    "  ON CONFLICT DO NOTHING)"
+    "  ON CONFLICT DO NOTHING),"
+    " refused AS"
+    " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done WHERE verdict IN ('REJECTED', 'DUPLICATE'))"
     " SELECT count(*) FROM done";
 
 /* Numbers become lists of their text, so that reading the document (taken.c) does not round them. */

@@ -35,7 +35,7 @@ static const char *const split[] = {
     TEMPORARY("new_contract") "SELECT c->>'id' AS campaign_id, e->>'id' AS id, e->>'buyer_id' AS buyer_id, " STATUS("e") ","
     " ((e->>'price')::numeric * 100)::bigint AS price_cents, e AS doc"
     " FROM new_document, " ENTRIES("doc", "campaigns") " c, " ENTRIES("c", "contracts") " e",
-    TEMPORARY("new_rule") DUPLICATE_RULES_OF("new_campaign"),
+    TEMPORARY("new_rule") DUPLICATE_RULES_OF("new_campaign", "new_contract"),
     COUNTERS_WANTED,
     "ANALYZE new_supplier, new_api_key, new_buyer, new_buyer_secret, new_campaign, new_source, new_contract, new_rule, wanted_counter",
     NULL,
@@ -45,8 +45,9 @@ static const char *const split[] = {
 
 /* A rule that is new, or looks back further, has yet to see the leads already stored. */
 static const char NOTE_RULES[] =
-    "INSERT INTO duplicate_rule_todo (campaign_id, fields) SELECT n.id, n.fields FROM new_rule n WHERE NOT EXISTS"
-    " (SELECT FROM (" DUPLICATE_RULES_OF("campaign") ") o WHERE o.id = n.id AND o.fields = n.fields AND o.window_days >= n.window_days)"
+    "INSERT INTO duplicate_rule_todo (against, owner_id, fields) SELECT n.against, n.owner_id, n.fields FROM new_rule n WHERE NOT EXISTS"
+    " (SELECT FROM (" DUPLICATE_RULES_OF("campaign", "contract") ") o WHERE o.against = n.against AND o.owner_id = n.owner_id"
+    " AND o.fields = n.fields AND o.window_days >= n.window_days)"
     " ON CONFLICT DO NOTHING";
 
 /* Each touches only rows that differ, so when none touches any, the document is what was there. */

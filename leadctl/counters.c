@@ -29,7 +29,7 @@ static const char REST[] =
     "UPDATE counter c SET is_live = false WHERE c.is_live AND NOT EXISTS (SELECT FROM wanted_counter w"
     " WHERE (w.kind, w.campaign_id, w.owner_id) = (c.kind, c.campaign_id, c.owner_id))";
 
-/* The sums of one kind's sales, over five windows each. */
+/* The sums of one kind's sales, over five windows each. What a buyer has refused or returned counts for leads sold and their cost only. */
 #define SUMS(kind_word, cents, condition)                                                                                       \
     " SELECT a.kind, a.campaign_id, a.owner_id,"                                                                                \
     " count(*) FILTER (WHERE s.sold_at >= a.hour_start) AS hour_leads, sum(" cents ") FILTER (WHERE s.sold_at >= a.hour_start) AS hour_cents," \
@@ -38,7 +38,7 @@ static const char REST[] =
     " count(*) FILTER (WHERE s.sold_at >= a.month_start) AS month_leads, sum(" cents ") FILTER (WHERE s.sold_at >= a.month_start) AS month_cents," \
     " count(*) AS total_leads, sum(" cents ") AS total_cents"                                                                   \
     " FROM alive a JOIN sale s ON " condition                                                                                   \
-    " WHERE a.kind = '" kind_word "' AND s.state = 'SOLD' AND NOT s.is_test GROUP BY a.kind, a.campaign_id, a.owner_id"
+    " WHERE a.kind = '" kind_word "' AND NOT s.is_test GROUP BY a.kind, a.campaign_id, a.owner_id"
 
 /* The one time is read here, behind the fence: no batch that was decided is later. */
 static const char FILL[] =
@@ -49,9 +49,9 @@ static const char FILL[] =
     "  FROM clock, wanted_counter w LEFT JOIN counter c USING (kind, campaign_id, owner_id)"
     "  WHERE c.id IS NULL OR NOT c.is_live OR c.time_zone <> w.time_zone),"
     " sums AS ("
-    SUMS("contract", "s.price_cents", "s.campaign_id = a.campaign_id AND s.contract_id = a.owner_id")
+    SUMS("contract", "s.price_cents", "s.campaign_id = a.campaign_id AND s.contract_id = a.owner_id AND s.state = 'SOLD'")
     " UNION ALL"
-    SUMS("buyer", "s.price_cents", "s.buyer_id = a.owner_id")
+    SUMS("buyer", "s.price_cents", "s.buyer_id = a.owner_id AND s.state = 'SOLD'")
     " UNION ALL"
     SUMS("source", "s.cost_cents", "s.campaign_id = a.campaign_id AND s.supplier_id = a.owner_id AND s.n = 1")
     " UNION ALL"

@@ -48,7 +48,7 @@ void document_check_campaign(struct check *check, const struct json *campaign, s
 /* Its inbound filters; its contracts' filters, price rules and schedules. */
 void document_check_filters(struct check *check, const struct json *campaign, const struct place *place);
 
-/* Its fields and duplicate rules. */
+/* Its fields and duplicate rules; its contracts' duplicate rules. */
 void document_check_fields(struct check *check, const struct json *campaign, const struct place *place);
 
 #endif

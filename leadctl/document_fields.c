@@ -1,4 +1,4 @@
-/* document_fields.c - a campaign's fields, and the duplicate rules over them. */
+/* document_fields.c - a campaign's fields, and the duplicate rules over them, its contracts' too. */
 #include "leadctl/document_check.h"
 
 #include "common/buf.h"
@@ -82,10 +82,22 @@ static void check_rule(struct check *check, const struct json *rule, const struc
     document_claim(check, rules, rule_text(check->arena, json_get(rule, "fields")), place, "fields", "set of fields");
 }
 
+/* The rules of a campaign or of one of its contracts. */
+static void check_rules(struct check *check, const struct json *owner, const struct map *fields, const struct place *place)
+{
+    struct place rules = {place, "duplicates", 0};
+    struct map *seen = map_new();
+    struct json *rule;
+
+    EACH(rule, at, json_get(owner, "duplicates"), &rules)
+        check_rule(check, rule, fields, seen, &at);
+    map_free(&seen);
+}
+
 void document_check_fields(struct check *check, const struct json *campaign, const struct place *place)
 {
-    struct place fields = {place, "fields", 0}, rules = {place, "duplicates", 0};
-    struct map *names = map_new(), *rule_texts = map_new();
+    struct place fields = {place, "fields", 0}, contracts = {place, "contracts", 0};
+    struct map *names = map_new();
     size_t default_bytes = 0;
     struct json *entry;
 
@@ -93,8 +105,8 @@ void document_check_fields(struct check *check, const struct json *campaign, con
         default_bytes += check_field(check, entry, names, &at);
     if (default_bytes > DEFAULT_BYTES_MOST)
         complain(check->list, &fields, "must have defaults of at most %d bytes in all", DEFAULT_BYTES_MOST);
-    EACH(entry, at, json_get(campaign, "duplicates"), &rules)
-        check_rule(check, entry, names, rule_texts, &at);
+    check_rules(check, campaign, names, place);
+    EACH(entry, at, json_get(campaign, "contracts"), &contracts)
+        check_rules(check, entry, names, &at);
     map_free(&names);
-    map_free(&rule_texts);
 }

@@ -2,6 +2,7 @@
 
 #include "common/digest.h"
 #include "common/json.h"
+#include "common/map.h"
 #include "common/must.h"
 #include "proto/key.h"
 #include "proto/normal.h"
@@ -13,31 +14,41 @@
 
 static const char SECRET[] = "SELECT encode(secret, 'hex') FROM installation_secret";
 
-/* Rules of campaigns without leads need no keys; found in one go, because each of the others costs a walk through the leads. */
+/* Rules of campaigns without leads, and of buyers without sales, need no keys; found in one go, because each of the others costs a walk. */
 static const char SKIP[] =
-    "DELETE FROM duplicate_rule_todo WHERE campaign_id <> ALL (ARRAY(SELECT DISTINCT campaign_id FROM lead WHERE campaign_id IS NOT NULL))";
+    "DELETE FROM duplicate_rule_todo WHERE CASE WHEN against = 'sold' THEN owner_id <> ALL (ARRAY(SELECT DISTINCT buyer_id FROM sale))"
+    " ELSE owner_id <> ALL (ARRAY(SELECT DISTINCT campaign_id FROM lead WHERE campaign_id IS NOT NULL)) END";
 
 static const char COUNT[] = "SELECT count(*) FROM duplicate_rule_todo";
 
-/* The window is null when the campaign has no such rule any more. */
+/* The window is null when there is no such rule any more. */
 static const char TODO[] =
-    "SELECT t.campaign_id, to_json(t.fields)::text, t.fields::text, max(r.window_days), (SELECT c.doc->'fields' FROM campaign c WHERE c.id = t.campaign_id)::text"
-    " FROM duplicate_rule_todo t LEFT JOIN (" DUPLICATE_RULES_OF("campaign") ") r ON r.id = t.campaign_id AND r.fields = t.fields"
-    " GROUP BY t.campaign_id, t.fields ORDER BY t.campaign_id, t.fields";
+    "SELECT t.against, t.owner_id, to_json(t.fields)::text, t.fields::text, max(r.window_days)"
+    " FROM duplicate_rule_todo t LEFT JOIN (" DUPLICATE_RULES_OF("campaign", "contract") ") r"
+    " ON r.against = t.against AND r.owner_id = t.owner_id AND r.fields = t.fields"
+    " GROUP BY t.against, t.owner_id, t.fields ORDER BY t.against, t.owner_id, t.fields";
 
-static const char DONE[] = "DELETE FROM duplicate_rule_todo WHERE campaign_id = $1 AND fields = $2::text[]";
+static const char FIELDS[] = "SELECT id, doc->'fields' FROM campaign WHERE doc ? 'fields'";
+
+static const char DONE[] = "DELETE FROM duplicate_rule_todo WHERE against = $1 AND owner_id = $2 AND fields = $3::text[]";
 
 /* The oldest id that a lead inside the window can have: ids are at most an hour from the database's clock. */
 static const char BEGIN_AT[] = "SELECT uuid_floor(now() - make_interval(days => $1::integer, hours => 2))";
 
 #define TEXT_(number) #number
 #define TEXT(number) TEXT_(number)
-static const char LEADS[] =
-    "SELECT id, supplier_id, (extract(epoch FROM decided_at) * 1000000)::bigint, decided_at,"
-    " decided_at + make_interval(days => $2::integer),"
-    " to_json(ARRAY(SELECT fields->>f FROM unnest($3::text[]) WITH ORDINALITY AS u(f, place) ORDER BY place))::text"
-    " FROM lead WHERE id > $4::uuid AND campaign_id = $1 AND status IN ('ACCEPTED', 'RETURNED') AND NOT is_test"
-    " AND decided_at > now() - make_interval(days => $2::integer) ORDER BY id LIMIT " TEXT(LEADS_AT_ONCE);
+#define LEADS(from, at, which)                                                                                             \
+    "SELECT l.id, l.supplier_id, (extract(epoch FROM " at ") * 1000000)::bigint, " at ", " at " + make_interval(days => $2::integer)," \
+    " to_json(ARRAY(SELECT l.fields->>f FROM unnest($3::text[]) WITH ORDINALITY AS u(f, place) ORDER BY place))::text, l.campaign_id" \
+    " FROM " from " WHERE l.id > $4::uuid AND " which " AND " at " > now() - make_interval(days => $2::integer)"          \
+    " ORDER BY l.id LIMIT " TEXT(LEADS_AT_ONCE)
+
+/* The leads that count, from an id on. */
+static const char *const leads_by[] = {
+    [AGAINST_ACCEPTED] = LEADS("lead l", "l.decided_at", "l.campaign_id = $1 AND l.status IN ('ACCEPTED', 'RETURNED') AND NOT l.is_test"),
+    [AGAINST_ALL] = LEADS("lead l", "l.decided_at", "l.campaign_id = $1 AND l.status <> 'DUPLICATE' AND NOT l.is_test"),
+    [AGAINST_SOLD] = LEADS("sale s JOIN lead l ON l.id = s.lead_id", "s.sold_at", "s.lead_id > $4::uuid AND s.buyer_id = $1 AND NOT s.is_test"),
+};
 
 static const char INSERT[] =
     "INSERT INTO duplicate_key (key, lead_id, supplier_id, at, expires_at)"
@@ -45,14 +56,23 @@ static const char INSERT[] =
     " ON CONFLICT (key) DO UPDATE SET lead_id = excluded.lead_id, supplier_id = excluded.supplier_id, at = excluded.at,"
     " expires_at = excluded.expires_at WHERE (excluded.at, excluded.expires_at) > (duplicate_key.at, duplicate_key.expires_at)";
 
+/* What all rules need. */
+struct basis {
+    uint8_t secret[DIGEST_BYTES];
+    struct map *fields; /* struct json of a campaign's fields, by its id */
+    struct db_answer *campaigns; /* the ids */
+};
+
 /* A rule whose keys are made. */
 struct todo {
-    const uint8_t *secret;
-    const char *campaign_id;
+    const struct basis *basis;
+    enum duplicate_against against;
+    const char *against_word, *owner_id;
     const char *fields; /* as an array of PostgreSQL */
     const char *window_days;
     struct duplicate_rule rule;
-    enum field_type *types;
+    enum field_type *types; /* of the rule's fields, on the campaign of the lead at hand */
+    struct span campaign_id; /* that one, as in the present answer */
     struct arena *arena;
 };
 
@@ -87,31 +107,42 @@ static enum field_type type_of(const struct json *fields, struct span name)
     return system != NULL ? system->type : FIELD_STRING;
 }
 
+static enum duplicate_against against_of(struct span word)
+{
+    return span_is(word, "sold") ? AGAINST_SOLD : span_is(word, "all") ? AGAINST_ALL : AGAINST_ACCEPTED;
+}
+
 /* Reads a row of TODO. Everything is copied to the arena or borrowed from the answer. */
 static int read_todo(struct todo *todo, const struct db_answer *list, int row, struct error *err)
 {
-    struct json *names = json_parse(db_answer_text(list, row, 1), err);
-    struct json *fields = db_answer_text(list, row, 4).ptr != NULL ? json_parse(db_answer_text(list, row, 4), err) : json_new_list();
-    int rc = -1;
+    struct json *names = json_parse(db_answer_text(list, row, 2), err);
 
-    if (names != NULL && fields != NULL) {
-        todo->campaign_id = db_answer_text(list, row, 0).ptr;
-        todo->fields = db_answer_text(list, row, 2).ptr;
-        todo->window_days = db_answer_text(list, row, 3).ptr;
-        todo->rule.field_count = json_count(names);
-        todo->rule.fields = arena_alloc(todo->arena, todo->rule.field_count * sizeof *todo->rule.fields);
-        todo->types = arena_alloc(todo->arena, todo->rule.field_count * sizeof *todo->types);
-        for (size_t i = 0; i < todo->rule.field_count; i++) {
-            todo->rule.fields[i] = arena_copy(todo->arena, json_text(json_at(names, i)));
-            todo->types[i] = type_of(fields, todo->rule.fields[i]);
-        }
-        rc = 0;
-    }
-    if (names != NULL)
-        json_free(&names);
-    if (fields != NULL)
-        json_free(&fields);
-    return rc;
+    if (names == NULL)
+        return -1;
+    todo->against = against_of(db_answer_text(list, row, 0));
+    todo->against_word = db_answer_text(list, row, 0).ptr;
+    todo->owner_id = db_answer_text(list, row, 1).ptr;
+    todo->fields = db_answer_text(list, row, 3).ptr;
+    todo->window_days = db_answer_text(list, row, 4).ptr;
+    todo->rule.field_count = json_count(names);
+    todo->rule.fields = arena_alloc(todo->arena, todo->rule.field_count * sizeof *todo->rule.fields);
+    todo->types = arena_alloc(todo->arena, todo->rule.field_count * sizeof *todo->types);
+    for (size_t i = 0; i < todo->rule.field_count; i++)
+        todo->rule.fields[i] = arena_copy(todo->arena, json_text(json_at(names, i)));
+    json_free(&names);
+    return 0;
+}
+
+/* What the rule's fields are on the lead's campaign. */
+static void find_types(struct todo *todo, struct span campaign_id)
+{
+    const struct json *fields = map_get(todo->basis->fields, campaign_id);
+
+    if (todo->campaign_id.ptr != NULL && span_equal(todo->campaign_id, campaign_id))
+        return;
+    for (size_t i = 0; i < todo->rule.field_count; i++)
+        todo->types[i] = type_of(fields, todo->rule.fields[i]);
+    todo->campaign_id = campaign_id;
 }
 
 /* The key of one lead. Returns false when it lacks one of the rule's fields. */
@@ -130,7 +161,7 @@ static bool make_key(const struct todo *todo, struct span values_text, struct uu
             values[i] = normal_match(arena, todo->types[i], text);
     }
     if (is_whole)
-        *key = key_duplicate(todo->secret, span_of(todo->campaign_id), &todo->rule, values);
+        *key = key_duplicate(todo->basis->secret, todo->against, span_of(todo->owner_id), &todo->rule, values);
     arena_free(&arena);
     if (list != NULL)
         json_free(&list);
@@ -183,12 +214,14 @@ static int insert_keys(struct db_wait *db, const struct db_answer *leads, struct
     return 0;
 }
 
-static int make_batch(struct db_wait *db, const struct todo *todo, const struct db_answer *leads, int64_t *made, struct error *err)
+static int make_batch(struct db_wait *db, struct todo *todo, const struct db_answer *leads, int64_t *made, struct error *err)
 {
     struct entry entries[LEADS_AT_ONCE];
     size_t count = 0;
 
+    todo->campaign_id = (struct span){NULL, 0};
     for (int row = 0; row < db_answer_rows(leads); row++) {
+        find_types(todo, db_answer_text(leads, row, 6));
         entries[count].at_us = db_answer_int(leads, row, 2);
         entries[count].row = row;
         count += make_key(todo, db_answer_text(leads, row, 5), &entries[count].key);
@@ -196,8 +229,8 @@ static int make_batch(struct db_wait *db, const struct todo *todo, const struct 
     return insert_keys(db, leads, entries, count, made, err);
 }
 
-/* Goes through the campaign's leads inside the window, in the order of their ids. */
-static int make_all(struct db_wait *db, const struct todo *todo, int64_t *made, struct error *err)
+/* Goes through the leads inside the window, in the order of their ids. */
+static int make_all(struct db_wait *db, struct todo *todo, int64_t *made, struct error *err)
 {
     struct db_answer *begin = db_wait_ask(db, BEGIN_AT, DB_PARAMS(todo->window_days), err);
     char last[UUID_TEXT_BYTES];
@@ -208,7 +241,7 @@ static int make_all(struct db_wait *db, const struct todo *todo, int64_t *made, 
     memcpy(last, db_answer_text(begin, 0, 0).ptr, sizeof last);
     db_answer_free(&begin);
     do {
-        struct db_answer *leads = db_wait_ask(db, LEADS, DB_PARAMS(todo->campaign_id, todo->window_days, todo->fields, last), err);
+        struct db_answer *leads = db_wait_ask(db, leads_by[todo->against], DB_PARAMS(todo->owner_id, todo->window_days, todo->fields, last), err);
         int rc;
 
         if (leads == NULL)
@@ -224,14 +257,14 @@ static int make_all(struct db_wait *db, const struct todo *todo, int64_t *made, 
     return 0;
 }
 
-static int make_one(struct db_wait *db, const uint8_t *secret, const struct db_answer *list, int row, int64_t *made, struct error *err)
+static int make_one(struct db_wait *db, const struct basis *basis, const struct db_answer *list, int row, int64_t *made, struct error *err)
 {
-    struct todo todo = {.secret = secret, .arena = arena_new()};
+    struct todo todo = {.basis = basis, .arena = arena_new()};
     int rc = read_todo(&todo, list, row, err);
 
     if (rc == 0 && todo.window_days != NULL)
         rc = make_all(db, &todo, made, err);
-    if (rc == 0 && db_wait_do(db, DONE, DB_PARAMS(todo.campaign_id, todo.fields), err) < 0)
+    if (rc == 0 && db_wait_do(db, DONE, DB_PARAMS(todo.against_word, todo.owner_id, todo.fields), err) < 0)
         rc = -1;
     arena_free(&todo.arena);
     return rc;
@@ -250,6 +283,38 @@ static int read_secret(struct db_wait *db, uint8_t secret[DIGEST_BYTES], struct 
     return rc;
 }
 
+static void close_basis(struct basis *basis)
+{
+    struct json *fields;
+    size_t at = 0;
+
+    if (basis->fields == NULL)
+        return; /* never opened */
+    while ((fields = map_next(basis->fields, &at)) != NULL)
+        json_free(&fields);
+    map_free(&basis->fields);
+    db_answer_free(&basis->campaigns);
+}
+
+/* Returns 0, or -1 with *err; to be closed in either case. */
+static int open_basis(struct basis *basis, struct db_wait *db, struct error *err)
+{
+    basis->fields = map_new();
+    if (read_secret(db, basis->secret, err) != 0)
+        return -1;
+    basis->campaigns = db_wait_ask(db, FIELDS, DB_NO_PARAMS, err);
+    if (basis->campaigns == NULL)
+        return -1;
+    for (int row = 0; row < db_answer_rows(basis->campaigns); row++) {
+        struct json *fields = json_parse(db_answer_text(basis->campaigns, row, 1), err);
+
+        if (fields == NULL)
+            return -1;
+        map_put(basis->fields, db_answer_text(basis->campaigns, row, 0), fields);
+    }
+    return 0;
+}
+
 /* How many rules wait for their keys; -1 with *err. */
 static int64_t count_todo(struct db_wait *db, struct error *err)
 {
@@ -264,8 +329,8 @@ int duplicate_keys_make(struct db_wait *db, int64_t *made, struct error *err)
 {
     int64_t count = count_todo(db, err);
     struct db_answer *list;
-    uint8_t secret[DIGEST_BYTES];
-    int rc = 0;
+    struct basis basis = {.campaigns = NULL};
+    int rc;
 
     if (count <= 0)
         return (int)count;
@@ -274,10 +339,10 @@ int duplicate_keys_make(struct db_wait *db, int64_t *made, struct error *err)
     list = db_wait_ask(db, TODO, DB_NO_PARAMS, err);
     if (list == NULL)
         return -1;
-    if (db_answer_rows(list) > 0)
-        rc = read_secret(db, secret, err);
+    rc = db_answer_rows(list) > 0 ? open_basis(&basis, db, err) : 0;
     for (int row = 0; rc == 0 && row < db_answer_rows(list); row++)
-        rc = make_one(db, secret, list, row, made, err);
+        rc = make_one(db, &basis, list, row, made, err);
+    close_basis(&basis);
     db_answer_free(&list);
     return rc;
 }

@@ -10,6 +10,7 @@
 #include "common/cidr.h"
 #include "common/db.h"
 #include "common/pattern.h"
+#include "common/uuid.h"
 #include "proto/cap.h"
 #include "proto/field.h"
 #include "proto/moment.h"
@@ -53,11 +54,27 @@ struct api_key {
     const struct supplier *supplier;
 };
 
+struct duplicate_rule {
+    struct span *fields; /* sorted by name */
+    size_t field_count;
+    int64_t window_days;
+};
+
+/* Which earlier leads a duplicate rule looks at; each has keys of its own. */
+enum duplicate_against {
+    AGAINST_ACCEPTED, /* of the same campaign, sold */
+    AGAINST_ALL,      /* of the same campaign, whatever became of them, save that they were duplicates */
+    AGAINST_SOLD,     /* sold to the same buyer, on any campaign */
+};
+
 struct buyer {
     struct span id;
     bool is_active;
     struct cap_owner caps;
     const struct zone *zone; /* its own, or the installation's; CATALOG_SELLING */
+    struct duplicate_rule *duplicates; /* of all its contracts, each set of fields once, with its longest window; CATALOG_SELLING */
+    size_t duplicate_count;
+    struct uuid duplicate_key; /* proto/key.h: its half of its keys, when it has rules */
     /* CATALOG_DELIVERY */
     const char *url; /* "" when it has no endpoint: deliveries wait */
     struct span *secrets; /* as in the document, whsec_… */
@@ -98,6 +115,12 @@ struct price_rule {
     int64_t price_cents;
 };
 
+/* A contract's duplicate rule. */
+struct contract_duplicate {
+    size_t rule; /* index of its buyer's */
+    int64_t window_days;
+};
+
 struct contract {
     struct span id;
     const struct buyer *buyer;
@@ -114,14 +137,10 @@ struct contract {
     const struct schedule *schedule; /* NULL: always open */
     struct price_rule *price_rules;  /* the first that matches gives the price */
     size_t price_rule_count;
+    struct contract_duplicate *duplicates;
+    size_t duplicate_count;
     bool is_timed;                   /* schedule, filters or prices depend on the time */
     struct cap_owner caps;
-};
-
-struct duplicate_rule {
-    struct span *fields; /* sorted by name */
-    size_t field_count;
-    int64_t window_days;
 };
 
 enum distribution { DISTRIBUTION_WATERFALL, DISTRIBUTION_ROUND_ROBIN, DISTRIBUTION_WEIGHTED, DISTRIBUTION_HIGHEST_BID };
@@ -146,6 +165,7 @@ struct campaign {
     bool has_rules, is_timed;     /* one of its contracts has filters or prices; depends on the time */
     struct duplicate_rule *duplicates;
     size_t duplicate_count;
+    enum duplicate_against duplicates_against; /* AGAINST_ACCEPTED or AGAINST_ALL */
     struct source *sources;
     size_t source_count;
     struct contract *contracts;

@@ -5,6 +5,7 @@
 #include "common/json.h"
 #include "common/map.h"
 #include "common/must.h"
+#include "proto/catalog_duplicates.h"
 #include "proto/catalog_rules.h"
 #include "proto/field_options.h"
 #include "proto/money.h"
@@ -263,11 +264,6 @@ static int by_field_name(const void *a, const void *b)
     return span_compare(((const struct field_spec *)a)->name, ((const struct field_spec *)b)->name);
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return span_compare(*(const struct span *)a, *(const struct span *)b);
-}
-
 /* The system fields, changed by what the campaign says, and its own. */
 static int read_fields(struct load *load, struct campaign *campaign, const struct json *list)
 {
@@ -320,19 +316,6 @@ out:
     return rc;
 }
 
-static void read_duplicates(struct load *load, struct campaign *campaign, const struct json *list)
-{
-    campaign->duplicate_count = json_count(list);
-    campaign->duplicates = arena_alloc(load->catalog->arena, campaign->duplicate_count * sizeof *campaign->duplicates);
-    for (size_t i = 0; i < campaign->duplicate_count; i++) {
-        struct duplicate_rule *rule = &campaign->duplicates[i];
-
-        rule->fields = texts(load, json_get(json_at(list, i), "fields"), &rule->field_count);
-        qsort(rule->fields, rule->field_count, sizeof *rule->fields, by_text);
-        rule->window_days = json_get_integer(json_at(list, i), "window_days", 30);
-    }
-}
-
 static int read_campaign(struct load *load, struct campaign *campaign, const struct db_rows *rows, int row)
 {
     struct json *doc = doc_of(load, rows, row, 2, "campaign");
@@ -348,7 +331,7 @@ static int read_campaign(struct load *load, struct campaign *campaign, const str
     campaign->is_ping_post = span_is(json_get_text(doc, "routing"), "PING_POST");
     campaign->ping_seconds = json_get_integer(doc, "ping_seconds", DEFAULT_PING_SECONDS);
     campaign->deadline_ms = json_get_integer(doc, "deadline_ms", 0);
-    read_duplicates(load, campaign, json_get(doc, "duplicates"));
+    catalog_read_duplicates(load->catalog, campaign, doc);
     if (read_fields(load, campaign, json_get(doc, "fields")) == 0)
         rc = caps_of(load, &campaign->caps, json_get(doc, "caps"), "campaign", campaign->id, campaign->id);
     if (rc == 0) {
@@ -419,7 +402,9 @@ static int read_contract(struct load *load, struct contract *contract, const str
         catalog_read_rules(load->catalog, campaign, contract, doc, load->complaints);
         rc = are_read(load, "contract", contract->id);
     }
-    if (contract->buyer == NULL) {
+    if (contract->buyer != NULL) {
+        catalog_read_sold_duplicates(load->catalog, contract, doc);
+    } else {
         snprintf(load->why, sizeof load->why, "contract %.*s without its buyer", SPAN_FMT(contract->id));
         rc = -1;
     }

@@ -2,6 +2,7 @@
 
 #include "common/uuid.h"
 #include "router/cost.h"
+#include "router/duplicate.h"
 #include "router/turn.h"
 
 #include <stdlib.h>
@@ -28,37 +29,6 @@ static void take(const struct facts *facts, const struct cap_owner *owner, int64
 
     if (counter != NULL)
         counter_take(counter, cents);
-}
-
-/* The rules that this lead matches, by the earlier lead; NULL when none. */
-static const struct holder *duplicate_holder(const struct facts *facts, const struct plan *plan)
-{
-    for (size_t i = 0; i < plan->key_count; i++) {
-        const struct holder *holder = map_get(facts->holders, uuid_span(&plan->keys[i].key));
-
-        if (holder != NULL && holder->at_us + plan->keys[i].window_us > facts->now_us)
-            return holder;
-    }
-    return NULL;
-}
-
-/* Puts the lead's keys where the next ones see them. */
-static void hold_keys(struct arena *arena, struct facts *facts, const struct plan *plan)
-{
-    for (size_t i = 0; i < plan->key_count; i++) {
-        struct holder *before = map_get(facts->holders, uuid_span(&plan->keys[i].key));
-        struct holder *holder = arena_alloc(arena, sizeof *holder);
-
-        holder->key = plan->keys[i].key;
-        holder->lead_id = plan->lead->id;
-        holder->supplier_id = plan->lead->supplier_id;
-        holder->at_us = facts->now_us;
-        holder->expires_us = facts->now_us + plan->keys[i].window_us;
-        holder->is_ours = true;
-        if (before != NULL)
-            holder->seen = before->is_ours ? before->seen : before->lead_id;
-        map_put(facts->holders, uuid_span(&holder->key), holder);
-    }
 }
 
 /* The lead's ping is used up, also by a test lead. */
@@ -103,12 +73,14 @@ static enum pass judge_cost(const struct facts *facts, const struct decision *de
 }
 
 /* May this one buy, too? */
-static enum pass judge(const struct facts *facts, const struct decision *decision, struct candidate *candidate, int64_t max_sells)
+static enum pass judge(struct arena *arena, const struct facts *facts, const struct decision *decision, struct candidate *candidate, int64_t max_sells)
 {
     if ((int64_t)decision->sale_count >= max_sells)
         return PASS_SOLD_OUT;
     if (has_buyer(decision, candidate->contract->buyer))
         return PASS_SAME_BUYER;
+    if (!duplicate_judge_contract(arena, facts, candidate))
+        return PASS_DUPLICATE;
     candidate->full = full_cap(facts, &candidate->contract->caps, candidate->price_cents);
     if (candidate->full != NULL)
         return PASS_CONTRACT_CAP;
@@ -145,7 +117,7 @@ static void take_turns(struct arena *arena, struct facts *facts, const struct de
         const struct contract *contract = candidate->contract;
 
         if (candidate->pass == PASS_NONE)
-            candidate->pass = judge(facts, decision, candidate, plan->campaign->max_sells);
+            candidate->pass = judge(arena, facts, decision, candidate, plan->campaign->max_sells);
         if (candidate->pass != PASS_NONE) {
             sorted[--end] = *candidate;
             continue;
@@ -214,7 +186,7 @@ static void add_sale(struct arena *arena, struct decision *decision, const struc
 }
 
 /* Whoever would pay more for being alone than those who have been found pay together, if there is room for that; best first, ties in order. */
-static struct candidate *find_exclusive(const struct facts *facts, const struct decision *decision, size_t count)
+static struct candidate *find_exclusive(struct arena *arena, const struct facts *facts, const struct decision *decision, size_t count)
 {
     const struct plan *plan = decision->plan;
     const struct decision alone = {.plan = plan};
@@ -228,7 +200,7 @@ static struct candidate *find_exclusive(const struct facts *facts, const struct 
         bool may_sell = candidate.pass == PASS_NONE || candidate.pass == PASS_SOLD_OUT || candidate.pass == PASS_SAME_BUYER || pass_is_full(candidate.pass);
 
         candidate.price_cents = candidate.exclusive_cents;
-        if (!may_sell || candidate.exclusive_cents <= most_cents || judge(facts, &alone, &candidate, 1) != PASS_NONE)
+        if (!may_sell || candidate.exclusive_cents <= most_cents || judge(arena, facts, &alone, &candidate, 1) != PASS_NONE)
             continue;
         best = &plan->candidates[i];
         most_cents = candidate.exclusive_cents;
@@ -264,17 +236,17 @@ static void find_buyers(struct arena *arena, const struct facts *facts, struct d
 
         if (candidate->pass != PASS_NONE)
             continue;
-        candidate->pass = judge(facts, decision, candidate, plan->campaign->max_sells);
+        candidate->pass = judge(arena, facts, decision, candidate, plan->campaign->max_sells);
         if (candidate->pass == PASS_NONE)
             add_sale(arena, decision, candidate);
     }
-    exclusive = find_exclusive(facts, decision, count);
+    exclusive = find_exclusive(arena, facts, decision, count);
     if (exclusive != NULL)
         sell_exclusively(arena, decision, exclusive, count);
 }
 
-/* The buyers' caps count what they pay. */
-static void take_from_buyers(const struct facts *facts, const struct decision *decision, size_t count)
+/* The buyers' caps count what they pay, and they remember the lead. */
+static void take_from_buyers(struct arena *arena, struct facts *facts, const struct decision *decision, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct candidate *candidate = &decision->plan->candidates[i];
@@ -283,6 +255,7 @@ static void take_from_buyers(const struct facts *facts, const struct decision *d
             continue;
         take(facts, &candidate->contract->caps, candidate->price_cents);
         take(facts, &candidate->contract->buyer->caps, candidate->price_cents);
+        duplicate_hold_sale(arena, facts, decision->plan, candidate);
     }
 }
 
@@ -311,12 +284,11 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
     use_ping(arena, facts, decision);
     if (!counts)
         return;
-    take_from_buyers(facts, decision, count);
+    take_from_buyers(arena, facts, decision, count);
     take(facts, &source->caps, decision->cost_cents);
     take(facts, &source->supplier->caps, decision->cost_cents);
     take(facts, &plan->campaign->caps, decision->cost_cents);
     pay_turns(arena, facts, decision, &turns);
-    hold_keys(arena, facts, plan);
 }
 
 static void reject(struct decision *decision, enum reason reason)
@@ -360,7 +332,7 @@ static bool is_settled(struct facts *facts, struct decision *decision)
     }
     if (refuse_ping(facts, decision))
         return true;
-    holder = duplicate_holder(facts, plan);
+    holder = duplicate_of_campaign(facts, plan);
     if (holder != NULL) {
         decision->state = LEAD_DUPLICATE;
         decision->reason = REASON_DUPLICATE;
@@ -388,6 +360,8 @@ static void decide_new(struct arena *arena, struct facts *facts, struct decision
     decision->action = ACTION_RECORD;
     if (!is_settled(facts, decision))
         sell(arena, facts, decision);
+    if (duplicate_counts(decision)) /* remembered for the ones after it */
+        duplicate_hold_lead(arena, facts, decision->plan);
 }
 
 /* Leaves the first of each buyer's contracts that would buy. Returns how many do. */
@@ -418,7 +392,7 @@ void decide_ping(struct arena *arena, struct facts *facts, const struct plan *pl
         take_turns(arena, facts, decision, &turns);
     for (size_t i = 0; i < plan->eligible_count; i++)
         if (plan->candidates[i].pass == PASS_NONE)
-            plan->candidates[i].pass = judge(facts, decision, &plan->candidates[i], plan->campaign->max_sells);
+            plan->candidates[i].pass = judge(arena, facts, decision, &plan->candidates[i], plan->campaign->max_sells);
     if (leave_one_a_buyer(plan) > 0)
         return;
     do_not_sell(decision);

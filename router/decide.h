@@ -12,6 +12,9 @@
  * anybody, else UNMATCHED; a cap that has no room whoever buys (on leads, or for a fixed cost) is seen before anybody is asked.
  * Test leads see all caps, with what they would cost, and change none.
  *
+ * Duplicates (router/duplicate.h). A lead that matches one of its campaign's rules is DUPLICATE; a contract whose own rules it matches
+ * is passed over, and the next is asked. Test leads see the former and not the latter, and none sees them.
+ *
  * Turns. Only contracts with room for this lead take part, and only leads that are sold move credits: each by as many as it
  * has sales. Test leads go to whoever's turn it is and leave it so.
  */
@@ -30,8 +33,14 @@
 
 /* The key of one duplicate rule of one lead. */
 struct lead_key {
-    struct uuid key;
+    struct uuid key;   /* nil: the lead lacks one of its fields */
     int64_t window_us; /* of the rule; the longest of those with this key */
+};
+
+/* The keys under which a buyer remembers the lead if it is sold to it: one for each of the buyer's rules. */
+struct sold_keys {
+    const struct buyer *buyer;
+    struct lead_key *keys;
 };
 
 /* What is known of a lead before anything is locked; everything lives in the batch's arena. */
@@ -44,6 +53,8 @@ struct plan {
     size_t candidate_count, eligible_count;
     struct lead_key *keys;
     size_t key_count;
+    struct sold_keys *sold_keys;     /* of the eligible ones' buyers that have rules, each once */
+    size_t sold_keys_count;
     struct uuid phone_key, email_key; /* for look-ups; nil: none */
     const struct ping_token *ping;   /* what it was offered; NULL: nothing */
     enum reason ping_fault;          /* PING_REQUIRED or PING_MISMATCH; NONE: none is known yet */

@@ -2,8 +2,9 @@
  * The router: sells each lead and records it; the only daemon that writes leads, sales, caps and money.
  *
  * frame in → inbox.c → batch.c: plan.c, rank.c → store.c reads and locks → decide.c, cap.c, cost.c → reply.c → store.c writes →
- * answers to the gateways, deliveries to the dispatchers; a ping instead: pings.c: plan.c, rank.c → store.c reads → decide.c →
- * ping_reply.c → answer
+ * answers to the gateways, deliveries to the dispatchers. settle.c: what buyers refuse afterwards is given back
+ *
+ * A ping instead: pings.c: plan.c, rank.c → store.c reads → decide.c → ping_reply.c → answer; auction.c when buyers are to be asked
  */
 #include "common/clock.h"
 #include "common/must.h"
@@ -14,6 +15,7 @@
 #include "router/keyring.h"
 #include "router/pings.h"
 #include "router/plan.h"
+#include "router/settle.h"
 #include "router/upkeep.h"
 
 #include <stdlib.h>
@@ -26,6 +28,7 @@ struct router {
     struct batch *batch;
     struct keyring *keyring;
     struct pings *pings;
+    struct settle *settle;
     size_t most_bytes;
     bool is_paused;
     bool is_cleaning; /* one statement under way */
@@ -100,6 +103,7 @@ static int start(struct stage *stage, struct error *err)
     self->batch = batch_new(stage, self->inbox, self->keyring, (size_t)params_int(given, "batch_leads"), (size_t)params_int(given, "batch_bytes"));
     self->pings = pings_new(stage, self->keyring, answer_ping, on_bidden, self);
     batch_on_ask(self->batch, on_ask, self);
+    self->settle = settle_new(stage);
     loop_on_turn_end(stage_loop(stage), on_turn_end, self);
     return 0;
 }
@@ -210,6 +214,7 @@ static void sweep(struct stage *stage)
         self->clean_at = self->seconds + CLEAN_EVERY_S;
         upkeep_keys(stage_db(stage), on_cleaned, stage);
     }
+    settle_tick(self->settle);
     self->seconds++;
     pings_kick(self->pings);
     batch_kick(self->batch);
@@ -219,7 +224,7 @@ static bool is_idle(struct stage *stage)
 {
     struct router *self = stage_self(stage);
 
-    return batch_is_idle(self->batch) && pings_waiting(self->pings) == 0;
+    return batch_is_idle(self->batch) && pings_waiting(self->pings) == 0 && settle_is_idle(self->settle);
 }
 
 static const char *why_not_ready(struct stage *stage)
@@ -241,6 +246,7 @@ static void stop(struct stage *stage)
 {
     struct router *self = stage_self(stage);
 
+    settle_free(&self->settle);
     pings_free(&self->pings);
     batch_free(&self->batch);
     keyring_free(&self->keyring);

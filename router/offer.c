@@ -67,7 +67,7 @@ static void take_quote(struct arena *arena, const struct quote *quote, struct ca
     if (outcome == BID_OUTCOME_BID) {
         candidate->price_cents = quote->price_cents;
         candidate->sells_by_bid = candidate->is_fixed = true;
-        candidate->detail = arena_printf(arena, "bid in %" PRId64 " ms", quote->took_ms);
+        candidate->bid = arena_printf(arena, "bid in %" PRId64 " ms", quote->took_ms);
         return;
     }
     candidate->pass = PASS_NO_BID;

@@ -2,34 +2,8 @@
 
 #include "proto/key.h"
 #include "proto/normal.h"
+#include "router/duplicate.h"
 #include "router/offer.h"
-
-static const int64_t DAY_US = INT64_C(86400000000);
-
-/* Adds a key; two rules over the same fields have one key and the longer window. */
-static void add_key(struct plan *plan, const struct uuid *key, int64_t window_us)
-{
-    for (size_t i = 0; i < plan->key_count; i++)
-        if (uuid_compare(&plan->keys[i].key, key) == 0) {
-            if (window_us > plan->keys[i].window_us)
-                plan->keys[i].window_us = window_us;
-            return;
-        }
-    plan->keys[plan->key_count++] = (struct lead_key){*key, window_us};
-}
-
-static void make_keys(struct arena *arena, const struct catalog *catalog, struct plan *plan)
-{
-    const struct campaign *campaign = plan->campaign;
-
-    plan->keys = arena_alloc(arena, campaign->duplicate_count * sizeof *plan->keys);
-    for (size_t i = 0; i < campaign->duplicate_count; i++) {
-        struct uuid key;
-
-        if (key_of_lead(catalog->secret, arena, campaign, &campaign->duplicates[i], &plan->lead->fields, &key))
-            add_key(plan, &key, campaign->duplicates[i].window_days * DAY_US);
-    }
-}
 
 static struct uuid lookup_key(struct arena *arena, const struct catalog *catalog, const struct lead *lead, struct span name, enum field_type type)
 {
@@ -111,8 +85,10 @@ void plan_make(struct arena *arena, const struct catalog *catalog, const struct 
         plan->phone_key = lookup_key(arena, catalog, lead, SPAN("phone"), FIELD_PHONE);
         plan->email_key = lookup_key(arena, catalog, lead, SPAN("email"), FIELD_EMAIL);
     }
-    if (plan->verdict != REASON_NONE)
+    if (plan->verdict != REASON_NONE) {
+        duplicate_make_keys(arena, catalog->secret, plan);
         return;
+    }
     if (plan->campaign == NULL || plan->source == NULL || plan->source->supplier == NULL) {
         plan->verdict = REASON_CAMPAIGN_NOT_FOUND;
         return;
@@ -121,10 +97,9 @@ void plan_make(struct arena *arena, const struct catalog *catalog, const struct 
         read_ping(arena, keys, plan);
     else if (needs_ping(plan))
         plan->ping_fault = REASON_PING_REQUIRED;
-    if (plan->ping_fault != REASON_NONE)
-        return;
-    make_keys(arena, catalog, plan);
-    make_candidates(arena, quotes, plan);
+    if (plan->ping_fault == REASON_NONE)
+        make_candidates(arena, quotes, plan);
+    duplicate_make_keys(arena, catalog->secret, plan);
 }
 
 bool plan_needs_bids(const struct catalog *catalog, const struct lead *lead)

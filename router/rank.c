@@ -7,7 +7,7 @@
 static const char *const words[] = {
     [PASS_NONE] = "", [PASS_CONTRACT_PAUSED] = "contract_paused", [PASS_BUYER_PAUSED] = "buyer_paused",
     [PASS_STATE] = "state", [PASS_ZIP] = "zip", [PASS_FILTER] = "filter", [PASS_SCHEDULE] = "schedule",
-    [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
+    [PASS_DUPLICATE] = "duplicate", [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
     [PASS_SOURCE_CAP] = "source_cap", [PASS_SUPPLIER_CAP] = "supplier_cap", [PASS_CAMPAIGN_CAP] = "campaign_cap",
     [PASS_OTHER_BUYER] = "other_buyer", [PASS_NOT_OFFERED] = "not_offered", [PASS_NO_BID] = "no_bid", [PASS_EXCLUSIVE] = "exclusive",
     [PASS_SAME_BUYER] = "same_buyer", [PASS_SOLD_OUT] = "sold_out",
@@ -37,6 +37,7 @@ bool pass_is_full(enum pass pass)
     case PASS_OTHER_BUYER:
     case PASS_NOT_OFFERED:
     case PASS_NO_BID:
+    case PASS_DUPLICATE:
     case PASS_EXCLUSIVE:
     case PASS_SAME_BUYER:
     case PASS_SOLD_OUT:

@@ -21,6 +21,7 @@ enum pass {
     PASS_ZIP,
     PASS_FILTER,
     PASS_SCHEDULE,
+    PASS_DUPLICATE,    /* sold to this buyer before, by one of the contract's duplicate rules */
     PASS_CONTRACT_CAP,
     PASS_BUYER_CAP,
     PASS_SOURCE_CAP,   /* what the lead would cost does not fit */
@@ -38,9 +39,11 @@ const char *pass_word(enum pass pass);
 
 /* Would it buy, if a cap had room? */
 bool pass_is_full(enum pass pass);
+struct sold_keys; /* router/decide.h */
 
 struct candidate {
     const struct contract *contract;
+    const struct sold_keys *sold_keys; /* of its buyer's duplicate rules; NULL: it has none, or the lead is a test */
     int64_t price_cents;
     int64_t exclusive_cents; /* its price when nobody else gets the lead; 0: none */
     size_t place;    /* of its offer in the lead's ping, from 1: price and order are as offered; 0: it has none */
@@ -48,8 +51,9 @@ struct candidate {
     bool is_fixed;   /* the price is an offer's or a bid's: rules do not change it */
     enum pass pass; /* PASS_NONE: eligible as far as is known */
     const struct cap *full; /* of PASS_…_CAP: which */
-    struct span detail;     /* of PASS_FILTER which rules ("age >=, state IN"), of PASS_SCHEDULE the buyer's local time; of who was asked for
-                               a bid what came of it ("bid in 12 ms", "LATE in 300 ms"); else absent */
+    struct span detail;     /* of PASS_FILTER which rules ("age >=, state IN"), of PASS_SCHEDULE the buyer's local time, of PASS_DUPLICATE the
+                               rule, of PASS_NO_BID what became of the question ("LATE in 300 ms"); else absent */
+    struct span bid;        /* of a live bid: "bid in 12 ms"; else absent */
     size_t gave_up;         /* patterns of its filters whose search was given up */
 };
 

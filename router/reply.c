@@ -185,7 +185,14 @@ const char *reply_step(const struct decision *decision)
     return decision->state == LEAD_DUPLICATE ? "duplicates" : "sale";
 }
 
-static void set_cap(struct json *item, const struct cap *cap)
+/* Written by hand: of fifty contracts a tree of JSON would cost more than deciding the lead. */
+static void put(struct buf *out, const char *key, struct span text)
+{
+    buf_add_text(out, key);
+    json_print_text(text, out);
+}
+
+static void put_cap(struct buf *out, const struct cap *cap)
 {
     char text[96], budget[MONEY_TEXT_BYTES];
 
@@ -197,58 +204,59 @@ static void set_cap(struct json *item, const struct cap *cap)
         snprintf(text, sizeof text, "%s: %" PRId64 " leads", window_word(cap->window), cap->leads);
     else
         snprintf(text, sizeof text, "%s: %s", window_word(cap->window), money_text(cap->cents, budget));
-    json_set_text(item, "detail", span_of(text));
+    put(out, ",\"detail\":", span_of(text));
 }
 
-/* What a buyer that was asked has bid: "31.50, bid in 12 ms". */
-static void set_bid(struct json *item, const struct candidate *candidate)
+/* A price, and how it came about when it is a bid: "31.50, bid in 12 ms". */
+static void put_price(struct buf *out, const struct candidate *candidate)
 {
     char text[96], price[MONEY_TEXT_BYTES];
 
-    snprintf(text, sizeof text, "%s, %.*s", money_text(candidate->price_cents, price), SPAN_FMT(candidate->detail));
-    json_set_text(item, "detail", span_of(text));
+    money_text(candidate->price_cents, price);
+    snprintf(text, sizeof text, "%s, %.*s", price, SPAN_FMT(candidate->bid));
+    put(out, ",\"detail\":", span_of(candidate->bid.len > 0 ? text : price));
 }
 
-static struct json *candidate_json(const struct candidate *candidate)
+static void put_candidate(struct buf *out, const struct candidate *candidate)
 {
-    struct json *item = json_new_object();
-
-    json_set_text(item, "contract_id", candidate->contract->id);
+    put(out, "{\"contract_id\":", candidate->contract->id);
     if (candidate->pass == PASS_NONE) {
-        json_set_text(item, "decision", SPAN("sold"));
-        set_money(item, "detail", candidate->price_cents);
-        if (candidate->sells_by_bid)
-            set_bid(item, candidate);
+        put(out, ",\"decision\":", SPAN("sold"));
+        put_price(out, candidate);
     } else {
-        json_set_text(item, "decision", candidate->pass == PASS_SOLD_OUT ? SPAN("not_needed") : SPAN("passed_over"));
-        json_set_text(item, "reason", span_of(pass_word(candidate->pass)));
-        if (candidate->sells_by_bid)
-            set_bid(item, candidate);
-        else if (candidate->detail.len > 0)
-            json_set_text(item, "detail", candidate->detail);
-        set_cap(item, candidate->full);
+        put(out, ",\"decision\":", candidate->pass == PASS_SOLD_OUT ? SPAN("not_needed") : SPAN("passed_over"));
+        put(out, ",\"reason\":", span_of(pass_word(candidate->pass)));
+        if (candidate->detail.len > 0)
+            put(out, ",\"detail\":", candidate->detail);
+        else if (candidate->full != NULL)
+            put_cap(out, candidate->full);
+        else if (candidate->bid.len > 0)
+            put_price(out, candidate);
     }
-    return item;
+    buf_add_text(out, "}");
 }
 
 static void fill_trail(struct arena *arena, struct decision *decision)
 {
     const struct plan *plan = decision->plan;
-    struct json *list = json_new_list(), *item;
+    struct buf *out = buf_new(256 + plan->candidate_count * 80);
 
     if (decision->state == LEAD_ACCEPTED || decision->state == LEAD_UNMATCHED) {
-        for (size_t i = 0; i < plan->candidate_count; i++)
-            json_push(list, candidate_json(&plan->candidates[i]));
+        for (size_t i = 0; i < plan->candidate_count; i++) {
+            buf_add_text(out, i == 0 ? "[" : ",");
+            put_candidate(out, &plan->candidates[i]);
+        }
+        buf_add_text(out, plan->candidate_count > 0 ? "]" : "[]");
     } else {
-        item = json_new_object();
-        json_set_text(item, "decision", decision->state == LEAD_DUPLICATE ? SPAN("duplicate") : SPAN("rejected"));
-        json_set_text(item, "reason", span_of(reason_word(decision->reason)));
-        set_cap(item, decision->full);
+        put(out, "[{\"decision\":", decision->state == LEAD_DUPLICATE ? SPAN("duplicate") : SPAN("rejected"));
+        put(out, ",\"reason\":", span_of(reason_word(decision->reason)));
+        put_cap(out, decision->full);
         if (decision->message != NULL)
-            json_set_text(item, "detail", span_of(decision->message));
-        json_push(list, item);
+            put(out, ",\"detail\":", span_of(decision->message));
+        buf_add_text(out, "}]");
     }
-    decision->trail = print(arena, &list);
+    decision->trail = arena_copy(arena, buf_span(out));
+    buf_free(&out);
 }
 
 void reply_fill(struct arena *arena, struct decision *decision)

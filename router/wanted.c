@@ -58,14 +58,25 @@ static void collect_counters(struct arena *arena, const struct plan *plans, size
     free(wishes);
 }
 
+static void collect_sold_keys(const struct plan *plan, struct wanted *wanted)
+{
+    for (size_t i = 0; i < plan->sold_keys_count; i++)
+        for (size_t j = 0; j < plan->sold_keys[i].buyer->duplicate_count; j++)
+            if (!uuid_is_nil(&plan->sold_keys[i].keys[j].key))
+                wanted->duplicate_keys[wanted->duplicate_key_count++] = plan->sold_keys[i].keys[j].key;
+}
+
 void wanted_collect(struct arena *arena, const struct plan *plans, size_t count, bool reads_all_ids, struct wanted *wanted)
 {
     size_t keys = 0;
 
     memset(wanted, 0, sizeof *wanted);
     collect_counters(arena, plans, count, wanted);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         keys += plans[i].key_count;
+        for (size_t j = 0; j < plans[i].sold_keys_count; j++)
+            keys += plans[i].sold_keys[j].buyer->duplicate_count;
+    }
     wanted->duplicate_keys = arena_alloc(arena, keys * sizeof *wanted->duplicate_keys);
     wanted->idempotency_keys = arena_alloc(arena, count * sizeof *wanted->idempotency_keys);
     wanted->lead_ids = arena_alloc(arena, count * sizeof *wanted->lead_ids);
@@ -73,6 +84,7 @@ void wanted_collect(struct arena *arena, const struct plan *plans, size_t count,
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < plans[i].key_count; j++)
             wanted->duplicate_keys[wanted->duplicate_key_count++] = plans[i].keys[j].key;
+        collect_sold_keys(&plans[i], wanted);
         if (!uuid_is_nil(&plans[i].lead->idempotency_key))
             wanted->idempotency_keys[wanted->idempotency_key_count++] = plans[i].lead->idempotency_key;
         if (plans[i].ping != NULL)

@@ -4,7 +4,7 @@ make bench: the figures of DESIGN.md, 8, with the baselines of the same run and 
 BENCH_RUNS        how often all is measured; the best counts (3)
 BENCH_SECONDS     of each measurement (10)
 BENCH_GATEWAYS, BENCH_VALIDATORS, BENCH_ROUTERS, BENCH_DISPATCHERS    instances (2, 1, 2, 1)
-BENCH_ONLY        words, separated by commas: baselines, max, delivered, latency, campaigns; nothing else is measured
+BENCH_ONLY        words, separated by commas: baselines, max, delivered, latency, rules, campaigns; nothing else is measured
 BENCH_BIG         millions of leads to store before leads are measured again (0: leaves that out)
 BENCH_DIR         a folder for the data, on the disk to be measured (beside the programs)
 """
@@ -23,6 +23,7 @@ import machine  # noqa: E402
 from figures import Figures, row, say, title, value_row  # noqa: E402
 
 RATE = 1000
+RULED_CONTRACTS = 50
 CAMPAIGNS, CONTRACTS_EACH, MANY_BUYERS = 1000, 20, 100
 BACKLOG_LEAST = 1000
 
@@ -131,6 +132,16 @@ def measure_big(dev):
         most_leads(dev, "leads with many stored")
 
 
+def measure_rules(dev):
+    """The same contracts without filters and with them, by turns. Returns the processors' costs of both fastest runs, by name."""
+    costs = {}
+    for _ in range(RUNS):
+        for name, has_filters in (("without filters", False), ("with filters", True)):
+            dev.apply(load.filtered(RULED_CONTRACTS, has_filters))
+            costs[name] = most_leads(dev, f"{name}: leads")[1] or costs.get(name)
+    return costs
+
+
 def measure_campaigns(dev):
     """How long many campaigns take to apply, leads a second, and the memory of each daemon at the end."""
     begin = time.monotonic()
@@ -169,6 +180,9 @@ def print_figures():
     value_row("webhooks/s delivered and recorded, from a backlog", best("webhooks"), 5000)
     for name, want in (("p50", 3), ("p90", None), ("p99", 10), ("p999", None), ("max", None)):
         value_row(f"latency at {RATE:,} leads/s by schedule, {name}, ms", best(f"latency {name}"), want, least=True)
+    value_row(f"{RULED_CONTRACTS} contracts without filters: leads/s", best("without filters: leads"))
+    value_row(f"{RULED_CONTRACTS} contracts of 10 filter conditions each: leads/s", best("with filters: leads"))
+    value_row("    ÷ that without filters", figures.ratio("with filters: leads", "without filters: leads"), 0.8)
     value_row(f"leads/s with {BIG} million stored", best("leads with many stored"))
     value_row("    cost of a lead against that with none", figures.ratio("leads", "leads with many stored"), 1.3, least=True)
     value_row(f"{CAMPAIGNS:,} campaigns × {CONTRACTS_EACH} contracts: seconds to apply", best("many campaigns: seconds to apply"))
@@ -194,12 +208,14 @@ def print_memory(used, what, want=None):
 
 def main():
     folder = testing.temp_folder("leadline-bench-", os.environ.get("BENCH_DIR") or os.path.dirname(testing.BIN))
-    many = None
+    many, ruled = None, {}
     with load.Sink() as sink, testing.Dev(load.configuration(None), dir=os.path.join(folder, "dev"), **COUNTS) as dev:
         fsyncs, before = [machine.fsync_ms(folder)], machine.cpu_times()
         b1, b2 = (baselines.Database(dev, name) for name in ("bench_b1", "bench_b2"))
         held, delivering = measure_runs(dev, sink, b1, b2)
         used = machine.memory(dev)
+        if wants("rules"):
+            ruled = measure_rules(dev)
         if BIG:
             measure_big(dev)
         fsyncs.append(machine.fsync_ms(folder))
@@ -210,6 +226,8 @@ def main():
     print_figures()
     print_costs(held, "deliveries held")
     print_costs(delivering, "while delivering")
+    for name, costs in ruled.items():
+        print_costs(costs, f"{RULED_CONTRACTS} contracts {name}")
     print_memory(used, "one campaign, after all runs")
     print_memory(many, f"{CAMPAIGNS:,} campaigns × {CONTRACTS_EACH} contracts, under load", 64)
     for fault in figures.faults:

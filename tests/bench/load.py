@@ -43,6 +43,23 @@ def many_campaigns(count, contract_count, buyer_count):
                             for n in range(count)], buyer_count)
 
 
+def _filter(passes):
+    """Ten conditions, all of which a lead of leads.lua is asked; the last one fails when it is not to pass."""
+    return {"all": [
+        {"field": "state", "op": "IN", "value": STATES + ["WA", "OR", "NV", "AZ", "CO"]}, {"field": "age", "op": ">=", "value": 21},
+        {"field": "age", "op": "BETWEEN", "value": [18, 99]}, {"field": "zip_code", "op": "MATCHES", "value": "^[0-9]{5}$"},
+        {"field": "email", "op": "DOES NOT CONTAIN", "value": "@test."}, {"field": "phone", "op": "STARTS WITH", "value": "+1"},
+        {"field": "first_name", "op": "!=", "value": "test"}, {"field": "last_name", "op": "NOT IN", "value": ["test", "spam", "none"]},
+        {"any": [{"field": "age", "op": ">", "value": 65}, {"field": "state", "op": "IS NOT EMPTY" if passes else "IS EMPTY"}]}]}
+
+
+def filtered(contract_count, has_filters):
+    """One campaign whose contracts ask ten conditions each, or none; of those with filters each fifth fails, the first too."""
+    contracts = [testing.contract(f"buyer_{i}", price=f"{20 + i}.00", id=f"contract_{i}", priority=i + 1, caps=LARGE,
+                                  **({"filters": _filter(i % 5 > 0)} if has_filters else {})) for i in range(contract_count)]
+    return _document(None, [testing.campaign(sources=[testing.source(caps=LARGE)], contracts=contracts, **RULES)], contract_count)
+
+
 # Programs -------------------------------------------------------------------------------------------------------------
 
 def bench_program(name):

@@ -100,12 +100,21 @@ static const struct {
     {"wrong rules", "{" CAMPAIGN(",\"duplicates\":[{\"fields\":[\"roof\"],\"window_days\":30},{\"fields\":[],\"window_days\":0},{\"fields\":[\"phone\",\"email\"],\"window_days\":1},"
         "{\"fields\":[\"email\",\"phone\"],\"window_days\":2},{\"fields\":[\"is_test\"],\"window_days\":1}]") "}",
      "/campaigns/0/duplicates/1/fields /campaigns/0/duplicates/1/window_days /campaigns/0/duplicates/0/fields/0 /campaigns/0/duplicates/3/fields /campaigns/0/duplicates/4/fields/0"},
+    {"which leads count", "{" CAMPAIGN(",\"duplicates\":[{\"fields\":[\"phone\"],\"window_days\":30}],\"duplicates_against\":\"all\"") "}", ""},
+    {"which leads count, misspelt", "{" CAMPAIGN(",\"duplicates_against\":\"sold\"") "}", "/campaigns/0/duplicates_against"},
+    {"a contract's duplicate rules", "{" BUYER("") "," CAMPAIGN(",\"fields\":[{\"name\":\"roof\"}],\"contracts\":["
+        CONTRACT(",\"id\":\"x\",\"duplicates\":[{\"fields\":[\"phone\"],\"window_days\":90},{\"fields\":[\"email\",\"roof\"],\"window_days\":3650}]") ","
+        CONTRACT(",\"id\":\"y\",\"duplicates\":[{\"fields\":[\"phone\"],\"window_days\":1}]") "]") "}", ""},
+    {"a contract's wrong rules", "{" BUYER("") "," CAMPAIGN(",\"contracts\":[" CONTRACT(",\"duplicates\":[{\"fields\":[\"phone\"],\"window_days\":3651},"
+        "{\"fields\":[\"roof\"],\"window_days\":1},{\"fields\":[\"email\",\"phone\"],\"window_days\":1},{\"fields\":[\"phone\",\"email\"],\"window_days\":2},"
+        "{\"fields\":[\"flo_ping_id\"],\"window_days\":1},{\"window_days\":1}]") "]") "}",
+     "/campaigns/0/contracts/0/duplicates/0/window_days /campaigns/0/contracts/0/duplicates/5/fields /campaigns/0/contracts/0/duplicates/1/fields/0"
+     " /campaigns/0/contracts/0/duplicates/3/fields /campaigns/0/contracts/0/duplicates/4/fields/0"},
     {"places", "{" BUYER("") "," CAMPAIGN(",\"contracts\":[" CONTRACT(",\"states\":[\"TX\",\"PR\"],\"zips\":[\"7\",\"75201\"],\"weight\":1") "]") "}", ""},
     {"wrong places", "{" BUYER("") "," CAMPAIGN(",\"contracts\":[" CONTRACT(",\"states\":[\"tx\",\"XX\",\"Texas\"],\"zips\":[\"752011\",\"a\"],\"weight\":0") "]") "}",
      "/campaigns/0/contracts/0/zips/0 /campaigns/0/contracts/0/zips/1 /campaigns/0/contracts/0/weight"
      " /campaigns/0/contracts/0/states/0 /campaigns/0/contracts/0/states/1 /campaigns/0/contracts/0/states/2"},
-    {"not yet", "{" CAMPAIGN(",\"routing\":\"PING_POST\",\"ping_seconds\":60,\"deadline_ms\":800,\"confirm\":true,\"duplicates_against\":\"all\"") "}",
-     "/campaigns/0/confirm /campaigns/0/duplicates_against"},
+    {"not yet", "{" CAMPAIGN(",\"routing\":\"PING_POST\",\"ping_seconds\":60,\"deadline_ms\":800,\"confirm\":true") "}", "/campaigns/0/confirm"},
     {"ways to sell", "{" CAMPAIGN(",\"distribution\":\"WEIGHTED\",\"caps\":[{\"window\":\"day\",\"leads\":1,\"budget\":\"9.5\"}]") "}", ""},
     {"ping-post", "{" BUYER("") "," CAMPAIGN(",\"routing\":\"PING_POST\",\"ping_seconds\":60,\"deadline_ms\":800,\"contracts\":[" CONTRACT(",\"exclusive_price\":\"40.00\"") "]") "}", ""},
     {"wrong ping-post", "{" BUYER("") "," CAMPAIGN(",\"ping_seconds\":0,\"deadline_ms\":5,\"contracts\":[" CONTRACT(",\"exclusive_price\":\"-1\"") "]") "}",

@@ -15,8 +15,8 @@ static const uint8_t other_secret[32] = "an installation's secret, 32 bz";
 
 /* One key to be made: of a duplicate rule with up to three fields, a look-up, or a request. */
 struct input {
-    enum { DUPLICATE, LOOKUP, IDEMPOTENCY } kind;
-    struct span scope; /* or the supplier */
+    enum { DUPLICATE, DUPLICATE_ALL, DUPLICATE_SOLD, LOOKUP, IDEMPOTENCY } kind;
+    struct span scope; /* or the supplier, or the buyer */
     struct span names[3], values[3];
     size_t count;
 };
@@ -29,7 +29,11 @@ static struct uuid key_of(const uint8_t with[32], const struct input *input)
     memcpy(names, input->names, sizeof names);
     switch (input->kind) {
     case DUPLICATE:
-        return key_duplicate(with, input->scope, &rule, input->values);
+        return key_duplicate(with, AGAINST_ACCEPTED, input->scope, &rule, input->values);
+    case DUPLICATE_ALL:
+        return key_duplicate(with, AGAINST_ALL, input->scope, &rule, input->values);
+    case DUPLICATE_SOLD:
+        return key_duplicate(with, AGAINST_SOLD, input->scope, &rule, input->values);
     case LOOKUP:
         return key_lookup(with, input->scope, input->names[0], input->values[0]);
     case IDEMPOTENCY:
@@ -65,6 +69,10 @@ static const struct input different[] = {
     {DUPLICATE, S("c1"), {S("a")}, {S("X")}, 1},
     {DUPLICATE, S("c1"), {S("a")}, {S("x ")}, 1},
     {DUPLICATE, S("c1"), {S("")}, {S("")}, 0},
+    {DUPLICATE_ALL, S("c1"), {S("phone")}, {S("+15551234567")}, 1},
+    {DUPLICATE_ALL, S("c2"), {S("phone")}, {S("+15551234567")}, 1},
+    {DUPLICATE_SOLD, S("c1"), {S("phone")}, {S("+15551234567")}, 1},
+    {DUPLICATE_SOLD, S("c2"), {S("phone")}, {S("+15551234567")}, 1},
     {LOOKUP, S("c1"), {S("phone")}, {S("+15551234567")}, 1},
     {LOOKUP, S("c1"), {S("email")}, {S("+15551234567")}, 1},
     {LOOKUP, S("c2"), {S("phone")}, {S("+15551234567")}, 1},
@@ -112,20 +120,46 @@ static void equal_things_have_equal_keys(void **state)
 /* Keys are stored: the bytes that are hashed are written out here, and may not change. */
 static void encoding_is_for_ever(void **state)
 {
-    static const char bytes[] = "\0\0\0\x09" "duplicate" "\0\0\0\x02" "c1" "\0\0\0\x01" "\0\0\0\x05" "phone" "\0\0\0\x0c" "+15551234567";
-    uint8_t digest[DIGEST_BYTES];
-    struct uuid key = key_of(secret, &different[0]);
+#define RULE "\0\0\0\x01" "\0\0\0\x05" "phone" "\0\0\0\x0c" "+15551234567"
+    static const struct span bytes[] = {
+        [DUPLICATE] = S("\0\0\0\x09" "duplicate" "\0\0\0\x02" "c1" RULE), [DUPLICATE_ALL] = S("\0\0\0\x0d" "duplicate_all" "\0\0\0\x02" "c1" RULE),
+        [DUPLICATE_SOLD] = S("\0\0\0\x0e" "duplicate_sold" RULE),
+    };
+    static const char of_buyer[] = "\0\0\0\x0f" "duplicate_buyer" "\0\0\0\x02" "c1";
 
     (void)state;
-    digest_hmac((struct span){(const char *)secret, 32}, SPAN(bytes), digest);
-    assert_memory_equal(key.bytes, digest, sizeof key.bytes);
+    for (int kind = DUPLICATE; kind <= DUPLICATE_SOLD; kind++) {
+        uint8_t digest[DIGEST_BYTES], buyers[DIGEST_BYTES];
+        struct input input = different[0];
+        struct uuid key;
+
+        input.kind = kind;
+        key = key_of(secret, &input);
+        digest_hmac((struct span){(const char *)secret, 32}, bytes[kind], digest);
+        digest_hmac((struct span){(const char *)secret, 32}, SPAN(of_buyer), buyers);
+        for (size_t i = 0; kind == DUPLICATE_SOLD && i < sizeof key.bytes; i++)
+            digest[i] ^= buyers[i];
+        assert_memory_equal(key.bytes, digest, sizeof key.bytes);
+    }
+}
+
+/* Many buyers' keys are made from one half. */
+static void halves_make_the_whole(void **state)
+{
+    struct span names[] = {SPAN("phone")}, value[] = {SPAN("1")};
+    struct duplicate_rule rule = {names, 1, 30};
+    struct uuid values = key_duplicate(secret, AGAINST_SOLD, SPAN(""), &rule, value), buyer = key_of_buyer(secret, SPAN("b"));
+    struct uuid made = key_for_buyer(&values, &buyer), whole = key_duplicate(secret, AGAINST_SOLD, SPAN("b"), &rule, value);
+
+    (void)state;
+    assert_int_equal(uuid_compare(&made, &whole), 0);
 }
 
 static void window_is_not_in_the_key(void **state)
 {
     struct span names[] = {SPAN("phone")}, value[] = {SPAN("1")};
     struct duplicate_rule month = {names, 1, 30}, year = {names, 1, 365};
-    struct uuid a = key_duplicate(secret, SPAN("c"), &month, value), b = key_duplicate(secret, SPAN("c"), &year, value);
+    struct uuid a = key_duplicate(secret, AGAINST_ACCEPTED, SPAN("c"), &month, value), b = key_duplicate(secret, AGAINST_ACCEPTED, SPAN("c"), &year, value);
 
     (void)state;
     assert_int_equal(uuid_compare(&a, &b), 0);
@@ -173,7 +207,7 @@ static void leads_have_keys(void **state)
         struct field_list normal = {fields, leads[i].field_count};
         struct uuid key = {{7}}, want = {{7}};
 
-        if (key_of_lead(secret, arena, &campaign, &rule, &normal, &key) != leads[i].is_there)
+        if (key_of_lead(secret, arena, AGAINST_ACCEPTED, campaign.id, &campaign, &rule, &normal, &key) != leads[i].is_there)
             fail_msg("%s: there or not?", leads[i].claim);
         if (leads[i].is_there)
             want = key_of(secret, &leads[i].same);
@@ -189,6 +223,7 @@ int main(void)
         cmocka_unit_test(different_things_have_different_keys),
         cmocka_unit_test(equal_things_have_equal_keys),
         cmocka_unit_test(encoding_is_for_ever),
+        cmocka_unit_test(halves_make_the_whole),
         cmocka_unit_test(window_is_not_in_the_key),
         cmocka_unit_test(leads_have_keys),
     };
