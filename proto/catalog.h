@@ -133,6 +133,7 @@ struct contract {
     const struct buyer *buyer;
     bool is_active;
     int64_t price_cents;
+    int64_t exclusive_cents; /* what it pays when nobody else gets the lead; 0: it does not say */
     int64_t priority;
     int64_t weight; /* of WEIGHTED: its share */
     struct span *states; /* two letters each; none: anywhere */
@@ -170,9 +171,11 @@ struct campaign {
     struct span id;
     bool is_active;
     enum distribution distribution;
+    bool is_ping_post;    /* a ping comes first */
+    int64_t ping_seconds; /* how long a ping id lasts */
+    int64_t deadline_ms;  /* how long the supplier waits; 0: as long as the gateway says */
     int64_t max_sells;
     bool is_confirmed;   /* the sale depends on the buyer's answer */
-    int64_t deadline_ms; /* then: how long buyers are asked */
     struct field_spec *fields; /* system fields and the campaign's own, sorted by name */
     size_t field_count;
     const struct filter *inbound; /* NULL: none */

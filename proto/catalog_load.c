@@ -18,8 +18,8 @@
 #include <string.h>
 
 enum {
-    DEFAULT_TIMEOUT_MS = 15000, DEFAULT_CONCURRENT = 64, DEFAULT_DEADLINE_MS = 5000,
-    DEFAULT_PING_TIMEOUT_MS = 500, DEFAULT_PING_CONCURRENT = 200,
+    DEFAULT_TIMEOUT_MS = 15000, DEFAULT_CONCURRENT = 64,
+    DEFAULT_PING_TIMEOUT_MS = 500, DEFAULT_PING_CONCURRENT = 200, DEFAULT_PING_SECONDS = 1800,
 };
 
 static const struct rate default_rates[RATE_KINDS] = {{100, 1000}, {500, 5000}, {10, 50}};
@@ -344,7 +344,9 @@ static int read_campaign(struct load *load, struct campaign *campaign, const str
         campaign->distribution = (enum distribution)distribution_of(json_get_text(doc, "distribution"));
     campaign->max_sells = json_get_integer(doc, "max_sells", 1);
     campaign->is_confirmed = json_get_bool(doc, "confirm", false);
-    campaign->deadline_ms = json_get_integer(doc, "deadline_ms", DEFAULT_DEADLINE_MS);
+    campaign->is_ping_post = span_is(json_get_text(doc, "routing"), "PING_POST");
+    campaign->ping_seconds = json_get_integer(doc, "ping_seconds", DEFAULT_PING_SECONDS);
+    campaign->deadline_ms = json_get_integer(doc, "deadline_ms", 0);
     catalog_read_duplicates(load->catalog, campaign, doc);
     if (read_fields(load, campaign, json_get(doc, "fields")) == 0)
         rc = caps_of(load, &campaign->caps, json_get(doc, "caps"), "campaign", campaign->id, campaign->id);
@@ -405,6 +407,8 @@ static int read_contract(struct load *load, struct contract *contract, const str
     contract->price_cents = db_int(rows, row, 4);
     contract->priority = json_get_integer(doc, "priority", 1);
     contract->weight = json_get_integer(doc, "weight", 1);
+    if (money_parse(json_get_text(doc, "exclusive_price"), &contract->exclusive_cents) != 0)
+        contract->exclusive_cents = 0;
     contract->states = texts(load, json_get(doc, "states"), &contract->state_count);
     contract->zips = texts(load, json_get(doc, "zips"), &contract->zip_count);
     rc = caps_of(load, &contract->caps, json_get(doc, "caps"), "contract", campaign->id, contract->id);

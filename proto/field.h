@@ -35,6 +35,7 @@ struct field_list {
 const struct field *field_find(const struct field_list *fields, struct span name);
 
 enum { FIELDS_MOST = 200, VALUE_BYTES_MOST = 4096, FIELD_NAME_BYTES_MOST = 64, ID_BYTES_MOST = 64 };
+enum { FLO_TIMEOUT_MS_LEAST = 100, FLO_TIMEOUT_MS_MOST = 60000 };
 
 enum field_type { FIELD_STRING, FIELD_NUMBER, FIELD_BOOLEAN, FIELD_PHONE, FIELD_EMAIL, FIELD_DATE, FIELD_STATE, FIELD_ZIP, FIELD_URL, FIELD_LIST };
 

@@ -47,6 +47,9 @@ const char store_release_keys[] =
     " DELETE FROM duplicate_key d USING unnest($1::uuid[], $2::uuid[]) AS k (key, lead_id)"
     " WHERE d.key = k.key AND d.lead_id = k.lead_id AND (SELECT count(*) FROM locked) > 0";
 
+const char store_release_pings[] =
+    "DELETE FROM ping_used p USING unnest($1::uuid[], $2::uuid[]) AS k (ping_id, lead_id) WHERE p.ping_id = k.ping_id AND p.lead_id = k.lead_id";
+
 const char store_end_reservations[] = "DELETE FROM reservation WHERE lead_id = ANY($1::uuid[])";
 
 const char store_end_distributing[] = "DELETE FROM distributing WHERE lead_id = ANY($1::uuid[])";
@@ -175,6 +178,7 @@ CONDITION(is_settling, d->settled != NULL)
 CONDITION(is_late, d->settled != NULL && d->is_late)
 CONDITION(is_asking, d->asked != NULL)
 CONDITION(is_through, d->action == ACTION_STEP && d->asked == NULL)
+CONDITION(frees_ping, d->action == ACTION_STEP && d->asked == NULL && d->sale_count == 0 && d->plan->ping != NULL)
 
 static void add_keys_text(struct db_job *job, const struct uuid *keys, size_t count)
 {
@@ -331,6 +335,11 @@ void store_end_confirm(struct db_job *job, struct arena *arena, const struct dec
         db_array(job, DB_UUID, released.count);
         for (size_t i = 0; i < released.count; i++)
             db_item_uuid(job, released.leads[i]);
+    }
+    if (count_frees_ping(decisions, count) > 0) { /* a post that sold nothing may be repeated */
+        db_prepared(job, "release_pings");
+        EACH(DB_UUID, frees_ping, db_item_uuid(job, &d->plan->ping->ping_id))
+        EACH(DB_UUID, frees_ping, db_item_uuid(job, &lead->id))
     }
     if (count_is_through(decisions, count) == 0)
         return;

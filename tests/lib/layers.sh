@@ -27,7 +27,7 @@ tests/lib   common proto'
 
 # Headers of daemons that leadctl may include: decisions without SQL and sockets; and the stores of router and validator, because
 # `leadctl explain` reads what they read by their own statements.
-pure='gateway/ingest.h gateway/spec_example.h validator/judge.h router/decide.h router/plan.h router/reply.h router/wanted.h router/store.h validator/suppressed.h validator/store.h dispatcher/webhook.h'
+pure='gateway/ingest.h gateway/spec_example.h validator/judge.h router/decide.h router/plan.h router/reply.h router/wanted.h router/store.h router/keyring.h validator/suppressed.h validator/store.h dispatcher/webhook.h'
 
 # Which files may include a library's header: header (a regular expression), then files.
 libraries='
