@@ -80,7 +80,7 @@ static void put_reasons(struct buf *out, const struct decision *decision)
 
     buf_add_text(out, ",\"reasons\":[");
     for (size_t i = 0; decision->reason != REASON_NONE && is_verdict && i < errors->count; i++)
-        put_reason(out, errors->items[i].code, errors->items[i].field);
+        put_reason(out, errors->items[i].code.len > 0 ? errors->items[i].code : span_of(reason_word(decision->reason)), errors->items[i].field);
     if (decision->reason != REASON_NONE && !(is_verdict && errors->count > 0))
         put_reason(out, span_of(reason_word(decision->reason)), SPAN(""));
     buf_add_text(out, "]");
