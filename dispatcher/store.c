@@ -51,14 +51,15 @@ static const char RECORD[] =
     " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done"
     "  WHERE verdict IN ('REJECTED', 'DUPLICATE') AND state <> 'CANCELLED' AND n > 0),"
     " failed AS MATERIALIZED" /* of sold leads: what has no sale is a question, or an event itself */
-    " (SELECT 'delivery.failed' AS type, lead_id, id, buyer_id, attempt + 1 AS attempts, http_status FROM done"
-    "  WHERE state = 'FAILED' AND verdict = 'FAILED' AND n > 0),"
+    " (SELECT 'delivery.failed' AS type, lead_id, id, buyer_id, attempt + 1 AS attempts, http_status, verdict FROM done"
+    "  WHERE state = 'FAILED' AND n > 0),"
     " told AS"
     " (INSERT INTO delivery (lead_id, id, n, buyer_id, state, attempt, due_at, event)"
     "  SELECT f.lead_id, " MADE_WITH("f.id") ", -1, listener, 'OPEN', 0, now(), row_to_json(event)::text"
     "   FROM failed f CROSS JOIN LATERAL event_listeners(f.type) AS listener LEFT JOIN lead l ON l.id = f.lead_id"
     "   CROSS JOIN LATERAL (SELECT f.type, " NOW_TEXT " AS timestamp, (SELECT row_to_json(d) FROM"
-    "    (SELECT f.id, f.lead_id, l.campaign_id, f.buyer_id, l.is_test, f.attempts, f.http_status AS last_http_status) d) AS data) event)"
+    "    (SELECT f.id, f.lead_id, l.campaign_id, f.buyer_id, l.is_test, f.attempts, f.http_status AS last_http_status,"
+    "     f.verdict) d) AS data) event)"
     " SELECT count(*) FROM done";
 
 enum { ATTEMPTS_BEFORE = 9 }; /* TAKE's column that is no part of a frame */

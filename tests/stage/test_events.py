@@ -323,7 +323,7 @@ def test_a_delivery_that_failed_for_good_is_told(database, router, start, endpoi
         event = request.json()
         assert event["type"] == "delivery.failed" and abs(testing.time.time() - request.at) < 60
         assert event["data"] == {"id": sold.id, "lead_id": sold.lead_id, "campaign_id": "campaign_abc123", "buyer_id": "buyer_abc", "is_test": False,
-                                 "attempts": 10, "last_http_status": 500}
+                                 "attempts": 10, "last_http_status": 500, "verdict": "FAILED"}
         assert b" " not in request.body and request.body.startswith(b'{"type":"delivery.failed","timestamp":"20')
 
         # Its own failure is told to nobody; what the operator cancelled neither.

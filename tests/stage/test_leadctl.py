@@ -781,7 +781,7 @@ def test_lead_show(database):
         "reasons": [{"code": "x", "field": "phone", "message": "m"}], "price": "30.50", "cost": "10.00", "margin": "20.50",
         "sales": [{"buyer_id": "buyer_abc", "contract_id": "buyer_abc", "price": "25.00", "state": "SOLD", "sold_at": text(at)},
                   {"buyer_id": "b2", "contract_id": "k2", "price": "5.50", "state": "SOLD", "sold_at": text(at)}],
-        "deliveries": [{"id": delivery_id, "buyer_id": "buyer_abc", "state": "OPEN", "next_attempt_at": text(at + 5 * ms), "attempts": [
+        "deliveries": [{"id": delivery_id, "buyer_id": "buyer_abc", "event": None, "state": "OPEN", "next_attempt_at": text(at + 5 * ms), "attempts": [
             {"at": text(at + ms), "http_status": 500, "verdict": "RETRY", "took_ms": 12, "answer": "no\u00e4", "price": "31.50", "reference": "x-1",
              "redirect_url": "https://b.example/"},
             {"at": text(at + 2 * ms), "http_status": None, "verdict": "RETRY", "took_ms": 15000, "answer": None, "price": None, "reference": None,
