@@ -21,6 +21,7 @@ struct attempts {
     struct lanes *lanes;
     struct record *record;
     struct give_back *back;
+    struct confirm *confirm;
     size_t connections;
     bool allows_private; /* of client */
     struct http_client *client;
@@ -54,7 +55,8 @@ static void on_timer(void *ctx)
     (void)ctx;
 }
 
-struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct record *record, struct give_back *back, size_t connections)
+struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct record *record, struct give_back *back, struct confirm *confirm,
+                              size_t connections)
 {
     struct attempts *attempts = must_zalloc(sizeof *attempts);
 
@@ -62,6 +64,7 @@ struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct r
     attempts->lanes = lanes;
     attempts->record = record;
     attempts->back = back;
+    attempts->confirm = confirm;
     attempts->connections = connections;
     attempts->allows_private = stage_catalog(stage)->allows_private_endpoints;
     attempts->client = open_client(attempts);
@@ -109,8 +112,8 @@ static double chance(void)
 
 static void judge(struct due *due, const struct http_answer *answer)
 {
-    struct result *result = &due->result;
-    int attempt = due->attempt + 1;
+    struct result *result = due_result(due);
+    int attempt = due->ask != NULL ? ATTEMPTS_MOST : due->attempt + 1; /* when a sale depends on it there is no other */
 
     result->http_status = answer->error == NULL ? answer->status : 0;
     result->verdict = verdict_judge(result->http_status, attempt);
@@ -125,26 +128,30 @@ static void on_answer(void *ctx, const struct http_answer *answer)
     struct attempts *attempts = attempt->all;
     struct lane *lane = attempt->lane;
     struct due *due = attempt->due;
+    struct result *result = due_result(due);
     char id[UUID_TEXT_BYTES];
 
-    due->result.ended_at_ms = clock_mono_ms();
-    due->result.took_ms = due->result.ended_at_ms - attempt->begun_at_ms;
+    result->ended_at_ms = clock_mono_ms();
+    result->took_ms = result->ended_at_ms - attempt->begun_at_ms;
     free(attempt);
     attempts->under_way--;
     metric_set(attempts->in_flight, (int64_t)attempts->under_way);
-    lane_ended(lane, due->result.took_ms);
+    lane_ended(lane, result->took_ms);
     lanes_unpark(attempts->lanes, lane);
-    if (!was_sent(answer)) {
+    if (due->ask == NULL && !was_sent(answer)) {
         give_back_add(attempts->back, due);
         return;
     }
     judge(due, answer);
-    log_event(due->result.verdict == VERDICT_FAILED ? LOG_WARN : LOG_DEBUG, "attempt.done",
+    log_event(result->verdict == VERDICT_FAILED && due->ask == NULL ? LOG_WARN : LOG_DEBUG, "attempt.done",
               "buyer=%s delivery=%s attempt=%d verdict=%s status=%d error=%s took_ms=%lld", log_quote(lane->buyer_id),
-              uuid_text(&due->id, id), due->attempt + 1, verdict_word(due->result.verdict), due->result.http_status,
-              answer->error != NULL ? answer->error : "none", (long long)due->result.took_ms);
+              uuid_text(&due->id, id), due->attempt + 1, verdict_word(result->verdict), result->http_status,
+              answer->error != NULL ? answer->error : "none", (long long)result->took_ms);
     due_drop_body(due);
-    record_add(attempts->record, due);
+    if (due->ask != NULL)
+        confirm_answered(attempts->confirm, due);
+    else
+        record_add(attempts->record, due);
 }
 
 /* Beginning one ------------------------------------------------------------------------------------------------------- */
@@ -158,7 +165,7 @@ static void post(struct attempts *attempts, const struct buyer *buyer, struct at
     struct http_header headers[5];
     struct http_request request = {
         .url = span_of(buyer->url), .method = "POST", .headers = headers, .header_count = 4, .body = due->body,
-        .timeout_ms = (int)lanes_timeout_ms(buyer), .connect_timeout_ms = CONNECT_MOST_MS,
+        .timeout_ms = (int)(due->ask != NULL ? confirm_begun(due, lanes_timeout_ms(buyer)) : lanes_timeout_ms(buyer)), .connect_timeout_ms = CONNECT_MOST_MS,
     };
 
     uuid_text(&due->id, id);
@@ -192,8 +199,16 @@ static void begin(struct attempts *attempts, const struct buyer *buyer, struct l
 /* Gives back what waits in the lane and whose lease ends before that moment (monotonic), from the first on. */
 static void drop_lapsed(struct attempts *attempts, struct lane *lane, int64_t until_ms)
 {
-    while (lane->waiting.count > 0 && lane->waiting.first->lease_until_ms < until_ms)
+    while (lane->asking == 0 && lane->waiting.count > 0 && lane->waiting.first->lease_until_ms < until_ms)
         give_back_add(attempts->back, lanes_shift(attempts->lanes, lane));
+}
+
+/* All that waits in the lane; what a sale depends on has failed, and that is why. */
+static void drop_all(struct attempts *attempts, struct lane *lane, const char *why)
+{
+    while (lane->asking > 0)
+        confirm_fail(attempts->confirm, lanes_shift(attempts->lanes, lane), why);
+    drop_lapsed(attempts, lane, INT64_MAX);
 }
 
 /* Begins the first of the lane, if it may. Returns whether it did; *wait_ms is lowered to when a rate limit will let it. */
@@ -204,11 +219,13 @@ static bool try_lane(struct attempts *attempts, struct lane *lane, int64_t *wait
     struct lane_limits limits;
 
     if (buyer == NULL || buyer->url[0] == '\0') {
-        drop_lapsed(attempts, lane, INT64_MAX);
+        drop_all(attempts, lane, "not tried: the buyer has no endpoint");
         return false;
     }
     limits = lanes_limits(buyer);
     drop_lapsed(attempts, lane, now_ms + lanes_timeout_ms(buyer));
+    if (lane->asking > 0 && !confirm_has_time(lane->waiting.first))
+        return false; /* confirm.c ends it in a moment */
     if (lane_is_full(lane, &limits)) {
         lanes_park(lane);
         return false;
@@ -244,7 +261,7 @@ void attempts_stop(struct attempts *attempts)
 
     attempts->is_stopped = true;
     while ((lane = lanes_next_waiting(attempts->lanes)) != NULL)
-        drop_lapsed(attempts, lane, INT64_MAX);
+        drop_all(attempts, lane, "not tried: the dispatcher is stopping");
 }
 
 void attempts_on_catalog(struct attempts *attempts)

@@ -2,8 +2,10 @@
  * leadline-dispatcher: brings every sold lead to its buyer, by signed webhook.
  *
  *     frame or sweep → lane → attempt → record
+ *     frame that a sale depends on → confirm → lane → attempt → record → verdict
  */
 #include "dispatcher/attempts.h"
+#include "dispatcher/confirm.h"
 #include "dispatcher/give_back.h"
 #include "dispatcher/lanes.h"
 #include "dispatcher/record.h"
@@ -32,6 +34,7 @@ struct dispatcher {
     struct record *record;
     struct give_back *back;
     struct sweep *sweep;
+    struct confirm *confirm;
     struct attempts *attempts;
     struct metric *waiting;
 };
@@ -58,10 +61,11 @@ static int start(struct stage *stage, struct error *err)
     self->stage = stage;
     self->lanes = lanes_new((size_t)params_int(params, "lane_deliveries"), (size_t)params_int(params, "waiting_bytes"));
     self->store = store_open(stage);
-    self->record = record_new(stage_loop(stage), self->store, self->lanes);
+    self->record = record_new(stage, self->store, self->lanes);
     self->back = give_back_new(self->store, self->lanes);
     self->sweep = sweep_new(stage, self->store, self->lanes, self->back, params_int(params, "lease_slack_ms"));
-    self->attempts = attempts_new(stage, self->lanes, self->record, self->back, (size_t)params_int(params, "connections"));
+    self->confirm = confirm_new(stage, self->lanes, self->record);
+    self->attempts = attempts_new(stage, self->lanes, self->record, self->back, self->confirm, (size_t)params_int(params, "connections"));
     self->waiting = metric_gauge("leadline_deliveries_waiting", NULL, "Deliveries that wait in memory for their attempt.");
     loop_on_turn_end(stage_loop(stage), on_turn_end, self);
     return 0;
@@ -72,6 +76,7 @@ static void stop(struct stage *stage)
     struct dispatcher *self = stage_self(stage);
 
     attempts_free(&self->attempts);
+    confirm_free(&self->confirm);
     store_close(&self->store);
     sweep_free(&self->sweep);
     give_back_free(&self->back);
@@ -118,7 +123,7 @@ static void on_delivery(struct dispatcher *self, const struct frame *frame, cons
 static bool is_sane(const struct delivery *delivery)
 {
     return delivery->attempt >= 0 && delivery->attempt < ATTEMPTS_MOST && delivery->buyer_id.len > 0 &&
-           delivery->price_cents >= 0 && delivery->sold_at_ms > 0;
+           delivery->price_cents >= 0 && delivery->sold_at_ms > 0 && delivery->confirm_ms >= 0 && delivery->confirm_ms <= LEFT_MS_MOST;
 }
 
 static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
@@ -147,7 +152,10 @@ static void on_frame(struct stage *stage, struct frame *frame, struct arena **ar
         }
     }
     for (size_t i = 0; i < frame->count; i++)
-        on_delivery(self, frame, &deliveries[i]);
+        if (deliveries[i].confirm_ms > 0)
+            confirm_take(self->confirm, frame, &deliveries[i]);
+        else
+            on_delivery(self, frame, &deliveries[i]);
 }
 
 static void on_catalog(struct stage *stage, const struct catalog *old)
@@ -201,6 +209,7 @@ static const struct stage_spec spec = {
     .kind = STAGE_DISPATCHER,
     .purpose = "Brings every sold lead to its buyer by signed webhook, and tries again until it is there.",
     .params = dispatcher_params,
+    .writes_to = 1u << STAGE_ROUTER,
     .catalog_parts = CATALOG_DELIVERY,
     .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .sweep = sweep, .stop_taking = stop_taking,
     .is_idle = is_idle, .why_not_ready = why_not_ready, .load = load, .stop = stop,

@@ -23,11 +23,12 @@ static const char RECORD_SETTINGS[] = PLANS " SET synchronous_commit = on";
 /* A lost lease costs a second attempt with the same webhook-id, not a lead: it need not wait for the disk. */
 static const char LEASE_SETTINGS[] = PLANS " SET synchronous_commit = off";
 
+/* A yes to a post whose delivery has ended without it, because its router could not wait any longer, is late. */
 static const char RECORD[] =
     "WITH result AS MATERIALIZED"
     " (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::text[], $5::text[], $6::int8[], $7::int4[],"
-    "   $8::timestamptz[], $9::int4[], $10::text[], $11::bool[])"
-    "   AS r (lead_id, id, attempt, state, verdict, retry_in_ms, http_status, at, took_ms, answer, is_logged)),"
+    "   $8::timestamptz[], $9::int4[], $10::text[], $11::bool[], $12::bool[])"
+    "   AS r (lead_id, id, attempt, state, verdict, retry_in_ms, http_status, at, took_ms, answer, is_logged, is_ask)),"
     " done AS"
     " (UPDATE delivery d SET state = r.state::delivery_state, attempt = r.attempt + 1, lease_by = NULL,"
     "   last_http_status = r.http_status,"
@@ -40,8 +41,15 @@ static const char RECORD[] =
     "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, verdict, answer FROM done WHERE is_logged"
     "  ON CONFLICT DO NOTHING),"
     " refused AS"
-    " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done WHERE verdict IN ('REJECTED', 'DUPLICATE') AND n > 0)"
-    " SELECT count(*) FROM done";
+    " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done WHERE verdict IN ('REJECTED', 'DUPLICATE') AND n > 0),"
+    " late AS"
+    " (INSERT INTO attempt AS a (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, answer)"
+    "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, 'LATE', answer FROM result r"
+    "  WHERE is_ask AND is_logged AND verdict IN ('ACCEPTED', 'LATE') AND NOT EXISTS (SELECT FROM done d WHERE d.id = r.id)"
+    "  ON CONFLICT (lead_id, delivery_id, attempt) DO UPDATE SET verdict = excluded.verdict, took_ms = excluded.took_ms,"
+    "   http_status = excluded.http_status, answer = excluded.answer WHERE a.verdict = 'FAILED'"
+    "  RETURNING delivery_id)"
+    " SELECT NULL::uuid, count(*) FROM done UNION ALL SELECT delivery_id, 1 FROM late";
 
 static const char TAKE[] =
     "WITH due AS MATERIALIZED"
@@ -85,6 +93,7 @@ struct store {
 struct call {
     store_done_fn *fn;
     store_taken_fn *on_taken;
+    store_late_fn *on_late;
     void *ctx;
 };
 
@@ -122,7 +131,7 @@ static struct call *call_new(store_done_fn *fn, store_taken_fn *on_taken, void *
 {
     struct call *call = must_alloc(sizeof *call);
 
-    *call = (struct call){fn, on_taken, ctx};
+    *call = (struct call){.fn = fn, .on_taken = on_taken, .ctx = ctx};
     return call;
 }
 
@@ -193,21 +202,38 @@ static void add_results(struct db_job *job, struct due *const *dues, size_t coun
     db_array(job, DB_BOOL, count);
     for (size_t i = 0; i < count; i++)
         db_item_bool(job, !dues[i]->result.is_unlogged);
+    db_array(job, DB_BOOL, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_bool(job, dues[i]->ask != NULL);
 }
 
 static void on_recorded(void *ctx, struct db_rows *const *rows, const struct db_error *error)
 {
-    call_end(ctx, error, "record", error->trouble == DB_OK ? db_int(rows[0], 0, 0) : 0);
+    struct call *call = ctx;
+    int64_t written = 0;
+
+    for (int row = 0; error->trouble == DB_OK && row < db_count(rows[0]); row++) {
+        struct uuid id;
+
+        written += db_int(rows[0], row, 1);
+        if (db_is_null(rows[0], row, 0))
+            continue;
+        id = db_uuid(rows[0], row, 0);
+        call->on_late(call->ctx, &id);
+    }
+    call_end(call, error, "record", written);
 }
 
-void store_record(struct store *store, struct due **dues, size_t count, store_done_fn *fn, void *ctx)
+void store_record(struct store *store, struct due **dues, size_t count, store_late_fn *on_late, store_done_fn *fn, void *ctx)
 {
     struct db_job *job = db_job_new();
+    struct call *call = call_new(fn, NULL, ctx);
 
     db_prepared(job, "record");
     add_keys(job, dues, count);
     add_results(job, dues, count, clock_mono_ms());
-    db_send(store->record, &job, on_recorded, call_new(fn, NULL, ctx));
+    call->on_late = on_late;
+    db_send(store->record, &job, on_recorded, call);
 }
 
 static void on_given_back(void *ctx, struct db_rows *const *rows, const struct db_error *error)

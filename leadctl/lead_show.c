@@ -47,7 +47,7 @@ static const char LEAD_JSON[] =
     " 'deliveries', (SELECT coalesce(json_agg(json_build_object('id', d.id, 'buyer_id', d.buyer_id, 'state', d.state,"
     "   'next_attempt_at', d.next_attempt_at, 'attempts', (SELECT coalesce(json_agg(json_build_object('at', a.at, 'http_status', a.http_status,"
     "     'verdict', a.verdict, 'took_ms', a.took_ms, 'answer', a.answer) ORDER BY a.number), '[]') FROM attempts a WHERE a.delivery_id = d.id))"
-    "   ORDER BY d.n), '[]') FROM deliveries d),"
+    "   ORDER BY d.n, d.id), '[]') FROM deliveries d),"
     " 'trail', (SELECT coalesce(json_agg(json_build_object('at', " TIME("moment") ", 'step', step, 'contract_id', contract_id,"
     "   'decision', decision, 'reason', reason, 'detail', detail) ORDER BY " TRAIL_ORDER "), '[]') FROM steps))"
     " FROM lead l WHERE l.id = $1::uuid";
@@ -63,7 +63,7 @@ static const struct { const char *title, *sql; } sections[] = {
     {"reasons", "SELECT r->>'code' AS code, r->>'field' AS field, r->>'message' AS message"
                 " FROM lead l, jsonb_array_elements(l.reasons) WITH ORDINALITY AS e(r, place) WHERE l.id = $1::uuid ORDER BY place"},
     {"sales", SALES " ORDER BY n"},
-    {"deliveries", DELIVERIES " ORDER BY n"},
+    {"deliveries", DELIVERIES " ORDER BY n, id"},
     {"attempts", "SELECT delivery_id, number, at, http_status, verdict, took_ms, answer FROM (" ATTEMPTS ") a ORDER BY moment, number"},
     {"trail", "SELECT " TIME("moment") " AS at, step, contract_id, decision, reason, detail FROM (" TRAIL ") t ORDER BY " TRAIL_ORDER},
 };

@@ -140,7 +140,7 @@ static const char *why_unready(void *ctx)
         return "just started";
     if (validators != NULL && neighbours_up(validators) == 0)
         return "no validator";
-    if (routers != NULL && neighbours_up(routers) == 0)
+    if (routers != NULL && stage->spec->kind != STAGE_DISPATCHER && neighbours_up(routers) == 0)
         return "no router";
     return stage->spec->why_not_ready != NULL ? stage->spec->why_not_ready(stage) : NULL;
 }
@@ -178,7 +178,7 @@ static void on_odd(void *ctx, const char *what, size_t bytes)
 
 void stage_refuse_frame(struct stage *stage, const struct frame *frame, const char *why)
 {
-    static const char *const kinds[] = {"unknown", "leads", "answers", "deliveries"};
+    static const char *const kinds[] = {"unknown", "leads", "answers", "deliveries", "pings", "bids", "verdicts"};
 
     refuse_frame(stage, kinds[frame->kind], frame->sender, frame->bytes, why);
 }
