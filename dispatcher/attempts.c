@@ -8,7 +8,6 @@
 #include "common/must.h"
 #include "dispatcher/answer.h"
 #include "dispatcher/backoff.h"
-#include "dispatcher/sign.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +28,7 @@ struct attempts {
     size_t under_way;
     bool is_stopped;
     struct loop_timer *timer; /* a rate limit allows the next one; the turn's end begins it */
-    struct metric *in_flight;
+    struct metric *in_flight, *gave_up;
 };
 
 /* One post on its way. */
@@ -69,6 +68,7 @@ struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct r
     attempts->allows_private = stage_catalog(stage)->allows_private_endpoints;
     attempts->client = open_client(attempts);
     attempts->timer = loop_timer_new(stage_loop(stage), on_timer, attempts);
+    attempts->gave_up = metric_counter("leadline_patterns_given_up_total", NULL, "Patterns of responses whose search took too long: no match.");
     attempts->in_flight = metric_gauge("leadline_attempts_in_flight", NULL, "Requests to buyers under way.");
     return attempts;
 }
@@ -110,13 +110,28 @@ static double chance(void)
     return (double)((uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3]) / 4294967296.0;
 }
 
-static void judge(struct due *due, const struct http_answer *answer)
+static struct span kept(struct span text)
+{
+    return text.ptr != NULL ? (struct span){must_copy(text.ptr, text.len), text.len} : text;
+}
+
+/* Judges by the rules that the buyer has now (NULL: it is no longer there). */
+static void judge(struct attempts *attempts, struct due *due, const struct buyer *buyer, const struct http_answer *answer)
 {
     struct result *result = due_result(due);
-    int attempt = due->ask != NULL ? ATTEMPTS_MOST : due->attempt + 1; /* when a sale depends on it there is no other */
+    struct judged judged = {.outcome = OUTCOME_RETRY, .price_cents = -1};
+    struct arena *arena = arena_new();
+    int attempt = due->ask != NULL ? ATTEMPTS_MOST : due_turn(due); /* when a sale depends on it there is no other */
 
+    if (answer->error == NULL)
+        response_judge(buyer != NULL ? buyer->responses : NULL, answer->status, answer->body, arena, &judged);
     result->http_status = answer->error == NULL ? answer->status : 0;
-    result->verdict = verdict_judge(result->http_status, attempt);
+    result->verdict = verdict_judge(judged.outcome, attempt);
+    metric_add(attempts->gave_up, judged.gave_up);
+    result->price_cents = judged.price_cents;
+    result->reference = kept(judged.reference);
+    result->redirect_url = kept(judged.redirect_url);
+    arena_free(&arena);
     if (result->verdict == VERDICT_RETRY)
         result->retry_in_ms = backoff_ms(attempt, chance(), retry_after_ms(result->http_status, answer->retry_after, clock_wall_ms()));
     result->answer = answer_text(answer->error == NULL ? answer->body : span_of(answer->error), ANSWER_KEPT_BYTES);
@@ -142,12 +157,12 @@ static void on_answer(void *ctx, const struct http_answer *answer)
         give_back_add(attempts->back, due);
         return;
     }
-    judge(due, answer);
+    judge(attempts, due, catalog_buyer(stage_catalog(attempts->stage), lane->buyer_id), answer);
     log_event(result->verdict == VERDICT_FAILED && due->ask == NULL ? LOG_WARN : LOG_DEBUG, "attempt.done",
               "buyer=%s delivery=%s attempt=%d verdict=%s status=%d error=%s took_ms=%lld", log_quote(lane->buyer_id),
               uuid_text(&due->id, id), due->attempt + 1, verdict_word(result->verdict), result->http_status,
               answer->error != NULL ? answer->error : "none", (long long)result->took_ms);
-    due_drop_body(due);
+    due_drop_webhook(due);
     if (due->ask != NULL)
         confirm_answered(attempts->confirm, due);
     else
@@ -159,29 +174,14 @@ static void on_answer(void *ctx, const struct http_answer *answer)
 static void post(struct attempts *attempts, const struct buyer *buyer, struct attempt *attempt)
 {
     struct due *due = attempt->due;
-    int64_t at_s = due->result.begun_at_ms / 1000;
-    struct buf *signature = buf_new(128), *legacy = buf_new(DIGEST_HEX_BYTES);
-    char id[UUID_TEXT_BYTES], timestamp[24];
-    struct http_header headers[5];
-    struct http_request request = {
-        .url = span_of(buyer->url), .method = "POST", .headers = headers, .header_count = 4, .body = due->body,
-        .timeout_ms = (int)(due->ask != NULL ? confirm_begun(due, lanes_timeout_ms(buyer)) : lanes_timeout_ms(buyer)), .connect_timeout_ms = CONNECT_MOST_MS,
-    };
+    struct arena *arena = arena_new();
+    struct http_request request;
 
-    uuid_text(&due->id, id);
-    snprintf(timestamp, sizeof timestamp, "%lld", (long long)at_s);
-    sign_webhook(signature, buyer->secrets, buyer->secret_count, span_of(id), at_s, due->body);
-    headers[0] = (struct http_header){SPAN("content-type"), SPAN("application/json")};
-    headers[1] = (struct http_header){SPAN("webhook-id"), span_of(id)};
-    headers[2] = (struct http_header){SPAN("webhook-timestamp"), span_of(timestamp)};
-    headers[3] = (struct http_header){SPAN("webhook-signature"), buf_span(signature)};
-    if (buyer->has_legacy_signature && buyer->secret_count > 0) {
-        sign_legacy(legacy, buyer->secrets[0], due->body);
-        headers[request.header_count++] = (struct http_header){SPAN("X-LeadDistro-Signature"), buf_span(legacy)};
-    }
+    webhook_request(due->webhook, buyer, &due->id, due->result.begun_at_ms / 1000, arena, &request);
+    request.timeout_ms = (int)(due->ask != NULL ? confirm_begun(due, lanes_timeout_ms(buyer)) : lanes_timeout_ms(buyer));
+    request.connect_timeout_ms = CONNECT_MOST_MS;
     http_client_send(attempts->client, &request, on_answer, attempt);
-    buf_free(&signature);
-    buf_free(&legacy);
+    arena_free(&arena);
 }
 
 static void begin(struct attempts *attempts, const struct buyer *buyer, struct lane *lane, const struct lane_limits *limits)

@@ -58,10 +58,10 @@ static void fail(struct confirm *confirm, struct due *due, const char *why)
 {
     line_leave(confirm, due);
     due->result.verdict = VERDICT_FAILED;
-    due->result.http_status = 0;
+    due->result.price_cents = -1;
     due->result.ended_at_ms = clock_mono_ms();
     due->result.answer = (struct span){must_copy(why, strlen(why)), strlen(why)};
-    due_drop_body(due);
+    due_drop_webhook(due);
     record_add(confirm->record, due);
 }
 
@@ -173,7 +173,8 @@ void confirm_take(struct confirm *confirm, const struct frame *frame, const stru
             time_ms = lanes_timeout_ms(buyer);
     }
     why = obstacle(confirm, buyer, lane, &limits, time_ms);
-    taken = lanes_take(confirm->lanes, delivery, INT64_MAX, why == NULL ? lane : NULL, &limits, &due);
+    taken = lanes_take(confirm->lanes, delivery, INT64_MAX, why == NULL ? lane : NULL, &limits,
+                       buyer != NULL ? buyer->format : NULL, &due);
     if (taken == TAKEN_KNOWN)
         return;
     copy_id(due->ask->router, frame->sender);

@@ -109,7 +109,7 @@ static void leave_ring(struct lanes *lanes)
 }
 
 enum taken lanes_take(struct lanes *lanes, const struct delivery *delivery, int64_t lease_until_ms, struct lane *lane,
-                      const struct lane_limits *limits, struct due **due)
+                      const struct lane_limits *limits, const struct format *format, struct due **due)
 {
     bool has_room;
 
@@ -117,7 +117,7 @@ enum taken lanes_take(struct lanes *lanes, const struct delivery *delivery, int6
     if (*due != NULL)
         return TAKEN_KNOWN;
     has_room = lane != NULL && (delivery->confirm_ms > 0 ? takes_ask(lanes, lane, limits) : lanes_room(lanes, lane, limits) > 0);
-    *due = due_new(delivery, lease_until_ms, has_room ? lane : NULL);
+    *due = due_new(delivery, lease_until_ms, has_room ? lane : NULL, format);
     map_put(lanes->in_hand, uuid_span(&(*due)->id), *due);
     if (!has_room)
         return TAKEN_NO_ROOM;

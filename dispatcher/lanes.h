@@ -44,10 +44,11 @@ size_t lanes_room(const struct lanes *lanes, const struct lane *lane, const stru
  *
  * delivery  one on whose answer a sale depends goes before those on which none does, and finds room when they have filled theirs
  * lane  NULL: it is not to be tried from here
- * due   set, and borrowed, for TAKEN_WAITS and TAKEN_NO_ROOM; the latter is in hand, too, and in no list
+ * format  its buyer's: the webhook is made now
+ * due   set, and borrowed; after TAKEN_NO_ROOM it is in hand, too, and in no list
  */
 enum taken lanes_take(struct lanes *lanes, const struct delivery *delivery, int64_t lease_until_ms, struct lane *lane,
-                      const struct lane_limits *limits, struct due **due);
+                      const struct lane_limits *limits, const struct format *format, struct due **due);
 
 /* Its row is written or given back: the delivery is freed. It is in no list. */
 void lanes_forget(struct lanes *lanes, struct due **due);

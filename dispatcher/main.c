@@ -11,6 +11,7 @@
 #include "dispatcher/record.h"
 #include "dispatcher/store.h"
 #include "dispatcher/sweep.h"
+#include "dispatcher/upkeep.h"
 
 #include "common/clock.h"
 #include "common/must.h"
@@ -37,6 +38,7 @@ struct dispatcher {
     struct confirm *confirm;
     struct attempts *attempts;
     struct metric *waiting;
+    int64_t seconds; /* since the start */
 };
 
 /* What this turn has brought: results to write, leases to end, deliveries to take, attempts to begin. */
@@ -113,7 +115,7 @@ static void on_delivery(struct dispatcher *self, const struct frame *frame, cons
         lane = lanes_of(self->lanes, buyer->id, clock_mono_ms());
         limits = lanes_limits(buyer);
     }
-    if (lanes_take(self->lanes, delivery, lease_end(frame, delivery), lane, &limits, &due) != TAKEN_NO_ROOM)
+    if (lanes_take(self->lanes, delivery, lease_end(frame, delivery), lane, &limits, buyer != NULL ? buyer->format : NULL, &due) != TAKEN_NO_ROOM)
         return;
     give_back_add(self->back, due);
     if (lane != NULL)
@@ -172,6 +174,8 @@ static void sweep(struct stage *stage)
     struct dispatcher *self = stage_self(stage);
 
     sweep_tick(self->sweep);
+    if (self->seconds++ % UPKEEP_EVERY_S == 0)
+        upkeep_secrets(stage_db(stage));
 }
 
 static void stop_taking(struct stage *stage)

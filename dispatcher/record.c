@@ -108,9 +108,9 @@ void record_late(struct record *record, struct due *due)
         lanes_forget(record->lanes, &due);
         return;
     }
-    free((char *)due->result.answer.ptr);
+    result_clear(&due->result);
     due->result = ask->late;
-    ask->late = (struct result){0};
+    ask->late = (struct result){.price_cents = -1};
     ask->has_late = false;
     record_add(record, due);
 }

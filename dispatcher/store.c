@@ -27,29 +27,37 @@ static const char LEASE_SETTINGS[] = PLANS " SET synchronous_commit = off";
 static const char RECORD[] =
     "WITH result AS MATERIALIZED"
     " (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::text[], $5::text[], $6::int8[], $7::int4[],"
-    "   $8::timestamptz[], $9::int4[], $10::text[], $11::bool[], $12::bool[])"
-    "   AS r (lead_id, id, attempt, state, verdict, retry_in_ms, http_status, at, took_ms, answer, is_logged, is_ask)),"
+    "   $8::timestamptz[], $9::int4[], $10::text[], $11::bool[], $12::bool[], $13::int8[], $14::text[], $15::text[])"
+    "   AS r (lead_id, id, attempt, state, verdict, retry_in_ms, http_status, at, took_ms, answer, is_logged, is_ask, price_cents, reference,"
+    "    redirect_url)),"
     " done AS"
-    " (UPDATE delivery d SET state = r.state::delivery_state, attempt = r.attempt + 1, lease_by = NULL,"
+    " (UPDATE delivery d SET state = CASE WHEN d.state = 'OPEN' THEN r.state::delivery_state ELSE d.state END,"
+    "   attempt = r.attempt + 1, lease_by = NULL,"
     "   last_http_status = r.http_status,"
     "   due_at = CASE WHEN r.state = 'OPEN' THEN now() + r.retry_in_ms * interval '1 millisecond' ELSE d.due_at END"
     "  FROM result r"
-    "  WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state::text = 'OPEN' AND d.attempt = r.attempt"
-    "  RETURNING d.lead_id, d.id, d.n, r.attempt, r.verdict, r.http_status, r.at, r.took_ms, r.answer, r.is_logged),"
+    "  WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state::text IN ('OPEN', 'CANCELLED') AND d.attempt = r.attempt"
+    "  RETURNING d.lead_id, d.id, d.n, d.state, r.attempt, r.verdict, r.http_status, r.at, r.took_ms, r.answer, r.is_logged,"
+    "   r.price_cents, r.reference, r.redirect_url),"
     " logged AS"
-    " (INSERT INTO attempt (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, answer)"
-    "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, verdict, answer FROM done WHERE is_logged"
+    " (INSERT INTO attempt (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, answer, price_cents, reference, redirect_url)"
+    "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, verdict, answer, price_cents, reference, redirect_url"
+    "   FROM done WHERE is_logged"
     "  ON CONFLICT DO NOTHING),"
     " refused AS"
-    " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done WHERE verdict IN ('REJECTED', 'DUPLICATE') AND n > 0),"
+    " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done"
+    "  WHERE verdict IN ('REJECTED', 'DUPLICATE') AND state <> 'CANCELLED' AND n > 0),"
     " late AS"
-    " (INSERT INTO attempt AS a (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, answer)"
-    "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, 'LATE', answer FROM result r"
+    " (INSERT INTO attempt AS a (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, answer, price_cents, reference, redirect_url)"
+    "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, 'LATE', answer, price_cents, reference, redirect_url FROM result r"
     "  WHERE is_ask AND is_logged AND verdict IN ('ACCEPTED', 'LATE') AND NOT EXISTS (SELECT FROM done d WHERE d.id = r.id)"
     "  ON CONFLICT (lead_id, delivery_id, attempt) DO UPDATE SET verdict = excluded.verdict, took_ms = excluded.took_ms,"
-    "   http_status = excluded.http_status, answer = excluded.answer WHERE a.verdict = 'FAILED'"
+    "   http_status = excluded.http_status, answer = excluded.answer, price_cents = excluded.price_cents, reference = excluded.reference,"
+    "   redirect_url = excluded.redirect_url WHERE a.verdict = 'FAILED'"
     "  RETURNING delivery_id)"
     " SELECT NULL::uuid, count(*) FROM done UNION ALL SELECT delivery_id, 1 FROM late";
+
+enum { ATTEMPTS_BEFORE = 9 }; /* TAKE's column that is no part of a frame */
 
 static const char TAKE[] =
     "WITH due AS MATERIALIZED"
@@ -61,9 +69,9 @@ static const char TAKE[] =
     " taken AS"
     " (UPDATE delivery d SET due_at = now() + due.lease_ms * interval '1 millisecond', lease_by = $4::text"
     "  FROM due WHERE d.lead_id = due.lead_id AND d.id = due.id"
-    "  RETURNING d.id, d.lead_id, d.n, d.buyer_id, d.attempt)"
+    "  RETURNING d.id, d.lead_id, d.n, d.buyer_id, d.attempt, d.attempts_before)"
     " SELECT t.id, t.lead_id, t.buyer_id, t.attempt, s.campaign_id, s.price_cents, s.is_test, s.sold_at,"
-    " " STORED_FIELDS("l")
+    "  " STORED_FIELDS("l.fields") ", t.attempts_before"
     " FROM taken t LEFT JOIN sale s ON s.lead_id = t.lead_id AND s.n = t.n LEFT JOIN lead l ON l.id = t.lead_id";
 
 static const char GIVE_BACK[] =
@@ -207,6 +215,29 @@ static void add_results(struct db_job *job, struct due *const *dues, size_t coun
         db_item_bool(job, dues[i]->ask != NULL);
 }
 
+/* What was read from the answers. */
+static void add_readings(struct db_job *job, struct due *const *dues, size_t count)
+{
+    db_array(job, DB_INT8, count);
+    for (size_t i = 0; i < count; i++)
+        if (dues[i]->result.price_cents >= 0)
+            db_item_int(job, dues[i]->result.price_cents);
+        else
+            db_item_null(job);
+    db_array(job, DB_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        if (dues[i]->result.reference.ptr != NULL)
+            db_item_text(job, dues[i]->result.reference);
+        else
+            db_item_null(job);
+    db_array(job, DB_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        if (dues[i]->result.redirect_url.ptr != NULL)
+            db_item_text(job, dues[i]->result.redirect_url);
+        else
+            db_item_null(job);
+}
+
 static void on_recorded(void *ctx, struct db_rows *const *rows, const struct db_error *error)
 {
     struct call *call = ctx;
@@ -232,6 +263,7 @@ void store_record(struct store *store, struct due **dues, size_t count, store_la
     db_prepared(job, "record");
     add_keys(job, dues, count);
     add_results(job, dues, count, clock_mono_ms());
+    add_readings(job, dues, count);
     call->on_late = on_late;
     db_send(store->record, &job, on_recorded, call);
 }
@@ -279,7 +311,7 @@ static void on_taken(void *ctx, struct db_rows *const *rows, const struct db_err
         char id[UUID_TEXT_BYTES];
 
         if (taken_read(&delivery, arena, rows[0], row) == 0)
-            call->on_taken(call->ctx, &delivery);
+            call->on_taken(call->ctx, &delivery, (int)db_int(rows[0], row, ATTEMPTS_BEFORE));
         else
             log_event(LOG_ERROR, "delivery.unreadable", "delivery=%s", uuid_text(&delivery.id, id));
         arena_free(&arena);

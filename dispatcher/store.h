@@ -28,7 +28,8 @@ bool store_is_away(const struct store *store); /* one is known to be gone */
 typedef void store_late_fn(void *ctx, const struct uuid *delivery_id);
 
 /*
- * Writes results: each delivery's new state and its attempt, in one transaction that is flushed before fn is called.
+ * Writes results: each delivery's new state and its attempt, in one transaction that is flushed before fn is called. What was
+ * CANCELLED meanwhile stays so, with its attempt.
  *
  * dues     borrowed for the call; sorted here by lead and id, so that two batches never lock rows crosswise; none twice
  * on_late  called before fn for each that was late, whether we knew that or its router had ended it before
@@ -48,8 +49,11 @@ struct wanted {
     int64_t lease_ms;
 };
 
-/* A delivery that was taken; borrowed for the call. sold_at_ms and fields are as in a router's frame, lease_until_ms is not set. */
-typedef void store_taken_fn(void *ctx, const struct delivery *delivery);
+/*
+ * A delivery that was taken; borrowed for the call. sold_at_ms and fields are as in a router's frame, lease_until_ms is not set.
+ * attempts_before: see struct due.
+ */
+typedef void store_taken_fn(void *ctx, const struct delivery *delivery, int attempts_before);
 
 /* Takes what is due, the longest due first: on_taken for each, then fn with their number. */
 void store_take(struct store *store, const struct wanted *wanted, size_t count, store_taken_fn *on_taken,

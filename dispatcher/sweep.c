@@ -198,7 +198,7 @@ static void ask_pass(struct sweep *sweep)
 
 /* What came ------------------------------------------------------------------------------------------------------------ */
 
-static void on_taken(void *ctx, const struct delivery *delivery)
+static void on_taken(void *ctx, const struct delivery *delivery, int attempts_before)
 {
     struct sweep *sweep = ctx;
     const struct buyer *buyer = catalog_buyer(stage_catalog(sweep->stage), delivery->buyer_id);
@@ -212,8 +212,11 @@ static void on_taken(void *ctx, const struct delivery *delivery)
         lease_until_ms = sweep->asked_at_ms + lease_ms(sweep, buyer);
         lane->got++;
     }
-    if (lanes_take(sweep->lanes, delivery, lease_until_ms, sweep->is_stopped ? NULL : lane, &limits, &due) == TAKEN_NO_ROOM)
+    if (lanes_take(sweep->lanes, delivery, lease_until_ms, sweep->is_stopped ? NULL : lane, &limits, buyer != NULL ? buyer->format : NULL,
+                   &due) == TAKEN_NO_ROOM)
         give_back_add(sweep->back, due);
+    else if (due->attempt == (int)delivery->attempt)
+        due->attempts_before = attempts_before; /* also of one in hand, which was replayed meanwhile */
 }
 
 static void on_swept(void *ctx, enum db_trouble trouble, int64_t rows)

@@ -1,5 +1,7 @@
 #include "proto/catalog_duplicates.h"
 
+#include "proto/key.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +33,7 @@ void catalog_read_duplicates(struct catalog *catalog, struct campaign *campaign,
         campaign->duplicates[i] = read_rule(catalog->arena, json_at(list, i));
 }
 
-static bool has_same_fields(const struct duplicate_rule *a, const struct duplicate_rule *b)
+bool duplicate_rule_has_fields_of(const struct duplicate_rule *a, const struct duplicate_rule *b)
 {
     for (size_t i = 0; a->field_count == b->field_count && i < a->field_count; i++)
         if (!span_equal(a->fields[i], b->fields[i]))
@@ -45,7 +47,7 @@ static size_t rule_of_buyer(struct arena *arena, struct buyer *buyer, const stru
     struct duplicate_rule *rules;
 
     for (size_t i = 0; i < buyer->duplicate_count; i++) {
-        if (!has_same_fields(&buyer->duplicates[i], rule))
+        if (!duplicate_rule_has_fields_of(&buyer->duplicates[i], rule))
             continue;
         if (rule->window_days > buyer->duplicates[i].window_days)
             buyer->duplicates[i].window_days = rule->window_days;
@@ -65,6 +67,8 @@ void catalog_read_sold_duplicates(struct catalog *catalog, struct contract *cont
     const struct json *list = json_get(doc, "duplicates");
 
     contract->duplicate_count = json_count(list);
+    if (contract->duplicate_count > 0 && buyer->duplicate_count == 0)
+        buyer->duplicate_key = key_of_buyer(catalog->secret, buyer->id);
     contract->duplicates = arena_alloc(catalog->arena, contract->duplicate_count * sizeof *contract->duplicates);
     for (size_t i = 0; i < contract->duplicate_count; i++) {
         struct duplicate_rule rule = read_rule(catalog->arena, json_at(list, i));

@@ -13,6 +13,9 @@
 /* The campaign's rules, and which leads they look at. */
 void catalog_read_duplicates(struct catalog *catalog, struct campaign *campaign, const struct json *doc);
 
+/* Do both rules look at the same fields? */
+bool duplicate_rule_has_fields_of(const struct duplicate_rule *a, const struct duplicate_rule *b);
+
 /* The contract's rules; those that its buyer has not yet are added to the buyer, which is one of the catalog's. */
 void catalog_read_sold_duplicates(struct catalog *catalog, struct contract *contract, const struct json *doc);
 

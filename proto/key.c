@@ -42,14 +42,38 @@ struct uuid key_duplicate(const uint8_t secret[32], enum duplicate_against again
         [AGAINST_ACCEPTED] = "duplicate", [AGAINST_ALL] = "duplicate_all", [AGAINST_SOLD] = "duplicate_sold",
     };
     struct buf *buf = begin(span_of(kinds[against]));
+    struct uuid key, of_buyer;
 
-    add(buf, scope);
+    if (against != AGAINST_SOLD)
+        add(buf, scope);
     buf_add_u32(buf, (uint32_t)rule->field_count);
     for (size_t i = 0; i < rule->field_count; i++) {
         add(buf, rule->fields[i]);
         add(buf, values[i]);
     }
+    key = finish(&buf, secret);
+    if (against != AGAINST_SOLD || scope.len == 0)
+        return key;
+    of_buyer = key_of_buyer(secret, scope);
+    return key_for_buyer(&key, &of_buyer);
+}
+
+struct uuid key_of_buyer(const uint8_t secret[32], struct span buyer_id)
+{
+    struct buf *buf = begin(SPAN("duplicate_buyer"));
+
+    add(buf, buyer_id);
     return finish(&buf, secret);
+}
+
+/* Both are as good as random, so two different pairs have the same sum as seldom as two keys are the same. */
+struct uuid key_for_buyer(const struct uuid *of_values, const struct uuid *of_buyer)
+{
+    struct uuid key;
+
+    for (size_t i = 0; i < sizeof key.bytes; i++)
+        key.bytes[i] = of_values->bytes[i] ^ of_buyer->bytes[i];
+    return key;
 }
 
 bool key_of_lead(const uint8_t secret[32], struct arena *arena, enum duplicate_against against, struct span scope,

@@ -23,7 +23,8 @@
  * The key of a duplicate rule.
  *
  * against  which earlier leads it looks at; other leads, other keys
- * scope    where leads are compared: the campaign's id, of AGAINST_SOLD the buyer's
+ * scope    where leads are compared: the campaign's id; of AGAINST_SOLD the buyer's, or empty: then it is the half that key_for_buyer()
+ *          makes whole, because a lead is compared for many buyers at once
  * rule     its fields' names go in, its window does not: two rules of one scope over the same fields have the same keys
  * values   one for each field of the rule, in the rule's order, as normal_match() gives them
  */
@@ -39,6 +40,12 @@ struct uuid key_duplicate(const uint8_t secret[32], enum duplicate_against again
  */
 bool key_of_lead(const uint8_t secret[32], struct arena *arena, enum duplicate_against against, struct span scope,
                  const struct campaign *campaign, const struct duplicate_rule *rule, const struct field_list *normal, struct uuid *key);
+
+/* The buyer's half of its keys. */
+struct uuid key_of_buyer(const uint8_t secret[32], struct span buyer_id);
+
+/* The whole key from its halves. */
+struct uuid key_for_buyer(const struct uuid *of_values, const struct uuid *of_buyer);
 
 /* The key under which a supplier finds its leads again. field: "phone" or "email"; value: as normal_match() gives it. */
 struct uuid key_lookup(const uint8_t secret[32], struct span supplier_id, struct span field, struct span value);

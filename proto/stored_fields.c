@@ -2,7 +2,7 @@
 
 #include "common/json.h"
 
-/* A normal form as it stands in a row: a text, a boolean, or a number in a list (STORED_FIELDS). */
+/* A normal form as it stands in a row: a text, a boolean, or a number in a list. */
 static void read_field(struct field *field, struct arena *arena, const char *name, const struct json *value)
 {
     enum json_kind kind = json_kind(value);

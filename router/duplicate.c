@@ -1,6 +1,7 @@
 #include "router/duplicate.h"
 
 #include "common/uuid.h"
+#include "proto/catalog_duplicates.h"
 #include "proto/key.h"
 
 #include <inttypes.h>
@@ -34,28 +35,65 @@ static void make_campaign_keys(struct arena *arena, const uint8_t secret[32], st
     }
 }
 
-static struct lead_key *make_keys_of_buyer(struct arena *arena, const uint8_t secret[32], const struct plan *plan, const struct buyer *buyer)
+/* The half of a key that all buyers with such a rule share. */
+struct half {
+    struct half *next;
+    const struct duplicate_rule *rule;
+    bool is_there; /* the lead has all its fields */
+    struct uuid key;
+};
+
+struct making {
+    struct arena *arena;
+    const uint8_t *secret;
+    struct plan *plan;
+    struct half *halves;
+};
+
+static const struct half *half_of(struct making *making, const struct duplicate_rule *rule)
 {
-    struct lead_key *keys = arena_alloc(arena, buyer->duplicate_count * sizeof *keys);
+    const struct plan *plan = making->plan;
+    struct half *half = making->halves;
+
+    while (half != NULL && !duplicate_rule_has_fields_of(half->rule, rule))
+        half = half->next;
+    if (half != NULL)
+        return half;
+    half = arena_alloc(making->arena, sizeof *half);
+    *half = (struct half){.next = making->halves, .rule = rule};
+    half->is_there = key_of_lead(making->secret, making->arena, AGAINST_SOLD, SPAN(""), plan->campaign, rule, &plan->lead->fields, &half->key);
+    making->halves = half;
+    return half;
+}
+
+static struct lead_key *make_keys_of_buyer(struct making *making, const struct buyer *buyer)
+{
+    struct lead_key *keys = arena_alloc(making->arena, buyer->duplicate_count * sizeof *keys);
 
     for (size_t i = 0; i < buyer->duplicate_count; i++) {
+        const struct half *half = half_of(making, &buyer->duplicates[i]);
+
         keys[i].window_us = buyer->duplicates[i].window_days * DAY_US;
-        key_of_lead(secret, arena, AGAINST_SOLD, buyer->id, plan->campaign, &buyer->duplicates[i], &plan->lead->fields, &keys[i].key);
+        if (half->is_there)
+            keys[i].key = key_for_buyer(&half->key, &buyer->duplicate_key);
     }
     return keys;
 }
 
-static const struct sold_keys *sold_keys_of(struct arena *arena, const uint8_t secret[32], struct plan *plan, const struct buyer *buyer)
+static const struct sold_keys *sold_keys_of(struct making *making, const struct buyer *buyer)
 {
+    struct plan *plan = making->plan;
+
     for (size_t i = 0; i < plan->sold_keys_count; i++)
         if (plan->sold_keys[i].buyer == buyer)
             return &plan->sold_keys[i];
-    plan->sold_keys[plan->sold_keys_count] = (struct sold_keys){buyer, make_keys_of_buyer(arena, secret, plan, buyer)};
+    plan->sold_keys[plan->sold_keys_count] = (struct sold_keys){buyer, make_keys_of_buyer(making, buyer)};
     return &plan->sold_keys[plan->sold_keys_count++];
 }
 
 void duplicate_make_keys(struct arena *arena, const uint8_t secret[32], struct plan *plan)
 {
+    struct making making = {.arena = arena, .secret = secret, .plan = plan};
     bool is_refused = plan->verdict != REASON_NONE;
 
     if (plan->campaign == NULL || (is_refused && plan->campaign->duplicates_against != AGAINST_ALL))
@@ -66,7 +104,7 @@ void duplicate_make_keys(struct arena *arena, const uint8_t secret[32], struct p
     plan->sold_keys = arena_alloc(arena, plan->eligible_count * sizeof *plan->sold_keys);
     for (size_t i = 0; i < plan->eligible_count; i++)
         if (plan->candidates[i].contract->buyer->duplicate_count > 0)
-            plan->candidates[i].sold_keys = sold_keys_of(arena, secret, plan, plan->candidates[i].contract->buyer);
+            plan->candidates[i].sold_keys = sold_keys_of(&making, plan->candidates[i].contract->buyer);
 }
 
 /* Judging ------------------------------------------------------------------------------------------------------------- */

@@ -221,7 +221,7 @@ static const struct stage_spec spec = {
     .purpose = "leadline-router - sells each lead under exact caps and records that",
     .params = params,
     .writes_to = 1u << STAGE_GATEWAY | 1u << STAGE_DISPATCHER,
-    .catalog_parts = CATALOG_CAMPAIGNS | CATALOG_SELLING | CATALOG_SECRET,
+    .catalog_parts = CATALOG_CAMPAIGNS | CATALOG_SELLING | CATALOG_SECRET | CATALOG_SUPPRESSION,
     .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .sweep = sweep,
     .is_idle = is_idle, .why_not_ready = why_not_ready, .load = load, .stop = stop,
 };

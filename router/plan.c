@@ -3,6 +3,7 @@
 #include "proto/key.h"
 #include "proto/normal.h"
 #include "router/duplicate.h"
+#include "router/suppressed.h"
 
 static struct uuid lookup_key(struct arena *arena, const struct catalog *catalog, const struct lead *lead, struct span name, enum field_type type)
 {
@@ -31,5 +32,6 @@ void plan_make(struct arena *arena, const struct catalog *catalog, const struct 
         return;
     }
     plan->candidates = rank_candidates(arena, plan->campaign, &lead->fields, &plan->candidate_count, &plan->eligible_count);
+    suppressed_pass_over(arena, lead->on_lists, plan->candidates, &plan->eligible_count);
     duplicate_make_keys(arena, catalog->secret, plan);
 }

@@ -7,7 +7,7 @@
 static const char *const words[] = {
     [PASS_NONE] = "", [PASS_CONTRACT_PAUSED] = "contract_paused", [PASS_BUYER_PAUSED] = "buyer_paused",
     [PASS_STATE] = "state", [PASS_ZIP] = "zip", [PASS_FILTER] = "filter", [PASS_SCHEDULE] = "schedule",
-    [PASS_DUPLICATE] = "duplicate", [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
+    [PASS_SUPPRESSED] = "suppressed", [PASS_DUPLICATE] = "duplicate", [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
     [PASS_SOURCE_CAP] = "source_cap", [PASS_SUPPLIER_CAP] = "supplier_cap", [PASS_CAMPAIGN_CAP] = "campaign_cap",
     [PASS_SAME_BUYER] = "same_buyer", [PASS_SOLD_OUT] = "sold_out",
     [PASS_NO_ENDPOINT] = "no_endpoint", [PASS_ASKED] = "", [PASS_LATER] = "",
@@ -155,6 +155,16 @@ static void put_in_order(const struct campaign *campaign, struct candidate *list
     qsort(list, count, sizeof *list, campaign->distribution == DISTRIBUTION_HIGHEST_BID ? by_highest_bid : by_waterfall);
 }
 
+static void reverse(struct candidate *list, size_t count)
+{
+    for (size_t i = 0; i < count / 2; i++) {
+        struct candidate other = list[i];
+
+        list[i] = list[count - 1 - i];
+        list[count - 1 - i] = other;
+    }
+}
+
 struct candidate *rank_candidates(struct arena *arena, const struct campaign *campaign, const struct field_list *fields,
                                   size_t *count, size_t *eligible)
 {
@@ -177,6 +187,7 @@ struct candidate *rank_candidates(struct arena *arena, const struct campaign *ca
         list[candidate.pass == PASS_NONE ? (*eligible)++ : --end] = candidate;
     }
     put_in_order(campaign, list, *eligible);
+    reverse(list + *eligible, *count - *eligible);
     return list;
 }
 

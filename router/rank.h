@@ -21,6 +21,7 @@ enum pass {
     PASS_ZIP,
     PASS_FILTER,
     PASS_SCHEDULE,
+    PASS_SUPPRESSED,   /* the lead is on a suppression list of the contract or its buyer */
     PASS_DUPLICATE,    /* sold to this buyer before, by one of the contract's duplicate rules */
     PASS_CONTRACT_CAP,
     PASS_BUYER_CAP,
@@ -44,12 +45,13 @@ struct candidate {
     int64_t price_cents;
     enum pass pass; /* PASS_NONE: eligible as far as is known */
     const struct cap *full; /* of PASS_…_CAP: which */
-    struct span detail;     /* of PASS_FILTER which rules ("age >=, state IN"), of PASS_SCHEDULE the buyer's local time, of PASS_DUPLICATE the rule; else absent */
+    struct span detail;     /* of PASS_FILTER which rules ("age >=, state IN"), of PASS_SCHEDULE the buyer's local time, of PASS_DUPLICATE the rule,
+                               of PASS_SUPPRESSED the list; else absent */
     size_t gave_up;         /* patterns of its filters whose search was given up */
 };
 
 /*
- * All contracts of the campaign: first the eligible in selling order, then those passed over.
+ * All contracts of the campaign: first the eligible in selling order, then those passed over, by id.
  *
  * fields  the lead's normal forms
  * count   set to the number of all; *eligible to that of the eligible
@@ -59,7 +61,8 @@ struct candidate *rank_candidates(struct arena *arena, const struct campaign *ca
                                   size_t *count, size_t *eligible);
 
 /*
- * Judges what depends on the time, and puts the list in order again: whoever is passed over now comes behind the others.
+ * Judges what depends on the time, and puts the list in order again: whoever is passed over now comes behind the others, in
+ * selling order.
  *
  * now_us    microseconds since 1970 UTC; each buyer's time zone makes it local
  * list      of rank_candidates(), for the same campaign and fields; its first `eligible` are looked at

@@ -62,12 +62,13 @@ enum pass sell_judge(struct arena *arena, const struct facts *facts, const struc
     return judge_cost(facts, decision, candidate);
 }
 
-/* Sorts the candidates that have room by their turns, in front of those that have none. */
+/* Sorts the candidates that have room by their turns, in front of those that have none, which stay in their order. */
 static void take_turns(struct arena *arena, struct facts *facts, const struct decision *decision, struct turns *turns)
 {
     const struct plan *plan = decision->plan;
     struct candidate *sorted = arena_alloc(arena, plan->eligible_count * sizeof *sorted);
-    size_t count = 0, end = plan->eligible_count;
+    struct candidate *passed = arena_alloc(arena, plan->eligible_count * sizeof *passed);
+    size_t count = 0, passed_count = 0;
 
     turns->list = arena_alloc(arena, plan->eligible_count * sizeof *turns->list);
     for (size_t i = 0; i < plan->eligible_count; i++) {
@@ -77,7 +78,7 @@ static void take_turns(struct arena *arena, struct facts *facts, const struct de
         if (candidate->pass == PASS_NONE)
             candidate->pass = sell_judge(arena, facts, decision, candidate);
         if (candidate->pass != PASS_NONE) {
-            sorted[--end] = *candidate;
+            passed[passed_count++] = *candidate;
             continue;
         }
         turns->list[count++] = (struct turn){
@@ -92,8 +93,10 @@ static void take_turns(struct arena *arena, struct facts *facts, const struct de
         sorted[i] = plan->candidates[turns->list[i].place];
         turns->list[i].place = i;
     }
-    if (plan->eligible_count > 0)
-        memcpy(plan->candidates, sorted, plan->eligible_count * sizeof *sorted);
+    if (count > 0)
+        memcpy(plan->candidates, sorted, count * sizeof *sorted);
+    if (passed_count > 0)
+        memcpy(plan->candidates + count, passed, passed_count * sizeof *passed);
 }
 
 size_t sell_order(struct arena *arena, struct facts *facts, const struct decision *decision, struct turns *turns)

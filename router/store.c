@@ -18,10 +18,16 @@ static const char FENCE[] = "SELECT pg_advisory_xact_lock_shared(4701, 1)";
 
 static const char VERSION[] = "SELECT catalog_version FROM installation";
 
-static const char LOCK_COUNTERS[] =
-    "SELECT id, hour_start, day_start, week_start, month_start, hour_leads, day_leads, week_leads, month_leads, total_leads,"
-    " hour_cents, day_cents, week_cents, month_cents, total_cents, turn_credit"
-    " FROM counter WHERE id = ANY($1::int8[]) ORDER BY id FOR NO KEY UPDATE";
+#define COUNTERS                                                                                                              \
+    "SELECT id, hour_start, day_start, week_start, month_start, hour_leads, day_leads, week_leads, month_leads, total_leads," \
+    " hour_cents, day_cents, week_cents, month_cents, total_cents, turn_credit"                                               \
+    " FROM counter WHERE id = ANY($1::int8[]) ORDER BY id"
+
+static const char LOCK_COUNTERS[] = COUNTERS " FOR NO KEY UPDATE";
+
+/* Whoever only looks: a snapshot in the fence's place, and no locks. */
+static const char SNAPSHOT[] = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+static const char LOOK_AT_COUNTERS[] = COUNTERS;
 
 /* The one time of the batch, and when its windows began in each zone. A statement of its own: it runs when the locks are held. */
 static const char CLOCK[] =
@@ -110,7 +116,13 @@ const struct db_statement store_statements[] = {
     {NULL, NULL},
 };
 
-/* Statements of the first round trip, by place. */
+const struct db_statement store_look_statements[] = {
+    {"begin", BEGIN}, {"snapshot", SNAPSHOT}, {"version", VERSION}, {"look_at_counters", LOOK_AT_COUNTERS}, {"clock", CLOCK},
+    {"read_keys", READ_KEYS}, {"read_idempotency", READ_IDEMPOTENCY}, {"read_leads", READ_LEADS}, {"commit", COMMIT},
+    {NULL, NULL},
+};
+
+/* Statements of the first round trip and of a look, by place. */
 enum { READ_BEGIN, READ_FENCE, READ_VERSION, READ_COUNTERS, READ_CLOCK, READ_DUPLICATES, READ_REPEATS, READ_RECORDED, READ_DISTRIBUTING, READ_TRIES };
 
 /* Reading ------------------------------------------------------------------------------------------------------------- */
@@ -122,16 +134,14 @@ static void add_uuids(struct db_job *job, const struct uuid *ids, size_t count)
         db_item_uuid(job, &ids[i]);
 }
 
-void store_read(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx)
+/* All that follows the fence; `counters` names the statement that reads them. */
+static void ask(struct db_job *job, const struct catalog *catalog, const struct wanted *wanted, const char *counters)
 {
     static const struct uuid nil;
-    struct db_job *job = db_job_new();
     size_t ids = wanted->lead_id_count;
 
-    db_prepared(job, "begin");
-    db_prepared(job, "fence");
     db_prepared(job, "version");
-    db_prepared(job, "lock_counters");
+    db_prepared(job, counters);
     db_array(job, DB_INT8, wanted->counter_count);
     for (size_t i = 0; i < wanted->counter_count; i++)
         db_item_int(job, wanted->counter_ids[i]);
@@ -148,8 +158,28 @@ void store_read(struct db *db, const struct catalog *catalog, const struct wante
     add_uuids(job, wanted->lead_ids, ids);
     db_add_uuid(job, ids > 0 ? &wanted->lead_ids[0] : &nil);
     db_add_uuid(job, ids > 0 ? &wanted->lead_ids[ids - 1] : &nil);
-    if (ids > 0)
+}
+
+void store_read(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "begin");
+    db_prepared(job, "fence");
+    ask(job, catalog, wanted, "lock_counters");
+    if (wanted->lead_id_count > 0)
         store_read_confirm(job, wanted);
+    db_send(db, &job, done, ctx);
+}
+
+void store_look(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "begin");
+    db_prepared(job, "snapshot");
+    ask(job, catalog, wanted, "look_at_counters");
+    db_prepared(job, "commit");
     db_send(db, &job, done, ctx);
 }
 

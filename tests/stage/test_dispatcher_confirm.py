@@ -163,6 +163,26 @@ def test_no_verdict_is_a_failure_at_once(rig, endpoint, answer, status):
     assert len(endpoint.requests) == 1
 
 
+RESPONSES = [{"status": 200, "pointer": "/result", "equals": "no", "outcome": "REJECTED"}, {"status": 200, "pointer": "/result", "equals": "dup", "outcome": "DUPLICATE"},
+             {"status": 200, "pointer": "/result", "equals": "busy", "outcome": "RETRY"}, {"status": 200, "outcome": "ACCEPTED", "price": "/price", "reference": "/id"}]
+
+
+def with_responses(rig, url):
+    rig.database.apply(document(url, buyers=[buyer(delivery={"url": url, "secrets": [SECRET], "responses": RESPONSES})]))
+
+
+@pytest.mark.parametrize("word, verdict", [("no", "REJECTED"), ("dup", "DUPLICATE"), ("busy", "FAILED"), ("yes", "ACCEPTED")])
+def test_the_buyers_words(rig, endpoint, word, verdict):
+    with_responses(rig, endpoint.url)
+    endpoint.answer = (200, json.dumps({"result": word, "price": "20.00", "id": "x1"}))
+    rig.start()
+    post = rig.ask()
+    assert rig.verdict(post) == verdict
+    assert rig.row(post) == ("DELIVERED" if verdict == "ACCEPTED" else verdict, 1, True, None, 200)
+    assert rig.query("SELECT verdict, price_cents, reference FROM attempt") == [(verdict, *((2000, "x1") if verdict == "ACCEPTED" else (None, None)))]
+    assert rig.query("SELECT * FROM unsettled") == [], "there is no sale to give back"
+
+
 def test_nobody_listens_there(rig):
     configured(rig, f"http://127.0.0.1:{lt.free_port()}/")
     rig.start()
@@ -185,8 +205,8 @@ def test_many_at_once_each_get_their_verdict(rig, endpoint):
 # Time -----------------------------------------------------------------------------------------------------------------
 
 def test_the_time_is_over_and_a_late_yes_sells_nothing(rig, endpoint):
-    configured(rig, endpoint.url)
-    event, endpoint.answer = held((200, "mine"))
+    with_responses(rig, endpoint.url)
+    event, endpoint.answer = held((200, '{"price":"20.00","id":"x1"}'))
     rig.start()
     post = rig.ask(confirm_ms=300)
     assert rig.verdict(post) == "FAILED"
@@ -195,7 +215,8 @@ def test_the_time_is_over_and_a_late_yes_sells_nothing(rig, endpoint):
     event.set()
     rig.wait_late()
     assert rig.row(post) == ("FAILED", 1, True, None, None)
-    assert rig.attempts(post) == [(1, 200, "LATE", "mine")]
+    assert rig.attempts(post) == [(1, 200, "LATE", '{"price":"20.00","id":"x1"}')]
+    assert rig.query("SELECT price_cents, reference FROM attempt") == [(2000, "x1")]
     rig.verdict(post)
     assert rig.dispatcher.metric("leadline_attempts_total", verdict="LATE") == 1
     shown = json.loads(lt.leadctl("lead", "show", str(post[0]), "--json", "--dsn", rig.database.dsn()).stdout)
@@ -272,6 +293,32 @@ def test_unknown_buyers(rig):
     assert rig.verdict(post) == "FAILED"
     assert rig.row(post)[:2] == ("FAILED", 1)
     assert rig.attempts(post) == [(1, None, "FAILED", "not tried: the buyer is not known")]
+
+
+def test_a_buyer_without_an_endpoint(rig):
+    without = document()
+    del without["buyers"][0]["delivery"]
+    rig.database.apply(without)
+    rig.start()
+    post = rig.ask()
+    assert rig.verdict(post) == "FAILED"
+    assert rig.attempts(post) == [(1, None, "FAILED", "not tried: the buyer has no endpoint")]
+
+
+def test_the_endpoint_goes_while_it_waits(rig, endpoint):
+    configured(rig, endpoint.url, limits={"concurrent": 1})
+    event, endpoint.answer = held()
+    rig.start()
+    first = rig.ask(confirm_ms=20000)
+    endpoint.wait(1)
+    second = rig.ask(confirm_ms=20000)
+    eventually(lambda: rig.dispatcher.metric("leadline_deliveries_waiting") == 1)
+    without = document()
+    del without["buyers"][0]["delivery"]
+    rig.database.apply(without)
+    event.set()
+    assert rig.verdict(first) == "ACCEPTED" and rig.verdict(second) == "FAILED"
+    assert rig.attempts(second) == [(1, None, "FAILED", "not tried: the buyer has no endpoint")]
 
 
 def test_they_go_before_a_backlog_and_within_the_limits(rig, endpoint):

@@ -101,7 +101,7 @@ static const struct {
     {"wrong places", "{" BUYER("") "," CAMPAIGN(",\"contracts\":[" CONTRACT(",\"states\":[\"tx\",\"XX\",\"Texas\"],\"zips\":[\"752011\",\"a\"],\"weight\":0") "]") "}",
      "/campaigns/0/contracts/0/zips/0 /campaigns/0/contracts/0/zips/1 /campaigns/0/contracts/0/weight"
      " /campaigns/0/contracts/0/states/0 /campaigns/0/contracts/0/states/1 /campaigns/0/contracts/0/states/2"},
-    {"not yet", "{" CAMPAIGN(",\"routing\":\"PING_POST\",\"confirm\":true") "}", "/campaigns/0/routing /campaigns/0/confirm"},
+    {"not yet", "{" CAMPAIGN(",\"routing\":\"PING_POST\"") "}", "/campaigns/0/routing"},
     {"ways to sell", "{" CAMPAIGN(",\"distribution\":\"WEIGHTED\",\"caps\":[{\"window\":\"day\",\"leads\":1,\"budget\":\"9.5\"}]") "}", ""},
     {"empty means nothing", "{\"events\":[],\"suppression_lists\":[]," CAMPAIGN(",\"routing\":\"DIRECT_POST\",\"confirm\":false,\"caps\":[],\"inbound_filters\":{\"all\":[]},\"suppression_lists\":[]") "}", ""},
 };

@@ -126,6 +126,7 @@ static void make_contracts(struct world *world, size_t i)
         world->buyer_rules[n][0] = (struct duplicate_rule){phone, 1, longest(i, first, last, false)};
         world->buyer_rules[n][1] = (struct duplicate_rule){email_phone, 2, longest(i, first, last, true)};
         world->buyers[n] = (struct buyer){.id = n == 0 ? SPAN("one") : SPAN("two"), .is_active = true, .url = "", .duplicates = world->buyer_rules[n],
+                                          .duplicate_key = key_of_buyer(world->catalog.secret, n == 0 ? SPAN("one") : SPAN("two")),
                                           .duplicate_count = longest(i, first, last, true) > 0 ? 2 : longest(i, first, last, false) > 0 ? 1 : 0};
     }
     for (int n = 0; n < CONTRACTS; n++) {
@@ -183,7 +184,7 @@ static int open_world(struct world *world, size_t i)
 
     memset(world, 0, sizeof *world);
     world->arena = arena_new();
-    world->facts = (struct facts){NOW_US, map_new(), map_new(), map_new(), map_new()};
+    world->facts = (struct facts){.now_us = NOW_US, .counters = map_new(), .holders = map_new(), .recorded = map_new(), .idempotent = map_new()};
     make_contracts(world, i);
     world->suppliers[0] = (struct supplier){.id = SPAN("acme"), .is_active = true};
     world->suppliers[1] = (struct supplier){.id = SPAN("paused")};

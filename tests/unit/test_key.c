@@ -120,23 +120,39 @@ static void equal_things_have_equal_keys(void **state)
 /* Keys are stored: the bytes that are hashed are written out here, and may not change. */
 static void encoding_is_for_ever(void **state)
 {
-#define REST "\0\0\0\x02" "c1" "\0\0\0\x01" "\0\0\0\x05" "phone" "\0\0\0\x0c" "+15551234567"
+#define RULE "\0\0\0\x01" "\0\0\0\x05" "phone" "\0\0\0\x0c" "+15551234567"
     static const struct span bytes[] = {
-        [DUPLICATE] = S("\0\0\0\x09" "duplicate" REST), [DUPLICATE_ALL] = S("\0\0\0\x0d" "duplicate_all" REST),
-        [DUPLICATE_SOLD] = S("\0\0\0\x0e" "duplicate_sold" REST),
+        [DUPLICATE] = S("\0\0\0\x09" "duplicate" "\0\0\0\x02" "c1" RULE), [DUPLICATE_ALL] = S("\0\0\0\x0d" "duplicate_all" "\0\0\0\x02" "c1" RULE),
+        [DUPLICATE_SOLD] = S("\0\0\0\x0e" "duplicate_sold" RULE),
     };
-    struct input input = different[0];
-    uint8_t digest[DIGEST_BYTES];
+    static const char of_buyer[] = "\0\0\0\x0f" "duplicate_buyer" "\0\0\0\x02" "c1";
 
     (void)state;
-    for (size_t kind = DUPLICATE; kind <= DUPLICATE_SOLD; kind++) {
+    for (int kind = DUPLICATE; kind <= DUPLICATE_SOLD; kind++) {
+        uint8_t digest[DIGEST_BYTES], buyers[DIGEST_BYTES];
+        struct input input = different[0];
         struct uuid key;
 
         input.kind = kind;
         key = key_of(secret, &input);
         digest_hmac((struct span){(const char *)secret, 32}, bytes[kind], digest);
+        digest_hmac((struct span){(const char *)secret, 32}, SPAN(of_buyer), buyers);
+        for (size_t i = 0; kind == DUPLICATE_SOLD && i < sizeof key.bytes; i++)
+            digest[i] ^= buyers[i];
         assert_memory_equal(key.bytes, digest, sizeof key.bytes);
     }
+}
+
+/* Many buyers' keys are made from one half. */
+static void halves_make_the_whole(void **state)
+{
+    struct span names[] = {SPAN("phone")}, value[] = {SPAN("1")};
+    struct duplicate_rule rule = {names, 1, 30};
+    struct uuid values = key_duplicate(secret, AGAINST_SOLD, SPAN(""), &rule, value), buyer = key_of_buyer(secret, SPAN("b"));
+    struct uuid made = key_for_buyer(&values, &buyer), whole = key_duplicate(secret, AGAINST_SOLD, SPAN("b"), &rule, value);
+
+    (void)state;
+    assert_int_equal(uuid_compare(&made, &whole), 0);
 }
 
 static void window_is_not_in_the_key(void **state)
@@ -207,6 +223,7 @@ int main(void)
         cmocka_unit_test(different_things_have_different_keys),
         cmocka_unit_test(equal_things_have_equal_keys),
         cmocka_unit_test(encoding_is_for_ever),
+        cmocka_unit_test(halves_make_the_whole),
         cmocka_unit_test(window_is_not_in_the_key),
         cmocka_unit_test(leads_have_keys),
     };

@@ -19,7 +19,7 @@ static struct span texas[] = {S("TX")}, coasts[] = {S("CA"), S("NY")}, dallas[] 
 static const struct {
     const char *claim;
     enum distribution distribution;
-    const char *want; /* the eligible in order, then a bar, then the others with their words, sorted by nothing */
+    const char *want; /* the eligible in order, then a bar, then the others with their words, in the order of the campaign's list */
     struct contract contracts[5];
 } rows[] = {
     {"nobody", DISTRIBUTION_WATERFALL, "|", {{.id = {NULL, 0}}}},
@@ -42,6 +42,12 @@ static const struct {
       {.id = S("b"), .buyer = &active, .is_active = true, .zips = north, .zip_count = 2}}},
     {"state and zip both hold", DISTRIBUTION_WATERFALL, "| a=zip ",
      {{.id = S("a"), .buyer = &active, .is_active = true, .states = texas, .state_count = 1, .zips = north, .zip_count = 2}}},
+    {"those passed over are in the campaign's order", DISTRIBUTION_WATERFALL, "c | a=contract_paused b=state d=contract_paused e=state ",
+     {{.id = S("a"), .buyer = &active},
+      {.id = S("b"), .buyer = &active, .is_active = true, .states = coasts, .state_count = 2},
+      ON("c", 100, 1),
+      {.id = S("d"), .buyer = &active},
+      {.id = S("e"), .buyer = &active, .is_active = true, .states = coasts, .state_count = 2}}},
     {"the first reason is told", DISTRIBUTION_WATERFALL, "| a=contract_paused ",
      {{.id = S("a"), .buyer = &paused, .states = coasts, .state_count = 2}}},
 };
