@@ -173,34 +173,118 @@ static int sextet(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
+/* So many characters of a group that are no padding become one byte less. Returns 0, or -1 when they are no base64. */
+static int decode_group(const char *text, size_t kept, int (*six_of)(char), struct buf *out)
+{
+    uint32_t group = 0;
+
+    for (size_t i = 0; i < 4; i++) {
+        int six = i < kept ? six_of(text[i]) : 0;
+
+        if (six < 0)
+            return -1;
+        group = group << 6 | (uint32_t)six;
+    }
+    if ((kept == 2 && (group & 0xffff) != 0) || (kept == 3 && (group & 0xff) != 0))
+        return -1; /* bits behind the end: two texts would stand for the same bytes */
+    buf_add(out, (const uint8_t[]){(uint8_t)(group >> 16), (uint8_t)(group >> 8), (uint8_t)group}, kept - 1);
+    return 0;
+}
+
+static int decode(struct span text, int (*six_of)(char), struct buf *out)
+{
+    size_t before = out->len;
+
+    if (text.len % 4 == 1)
+        return -1;
+    buf_reserve(out, text.len / 4 * 3 + 3);
+    for (size_t i = 0; i < text.len; i += 4)
+        if (decode_group(text.ptr + i, text.len - i < 4 ? text.len - i : 4, six_of, out) != 0) {
+            out->len = before;
+            return -1;
+        }
+    return 0;
+}
+
 int digest_unbase64(struct span text, struct buf *out)
 {
-    size_t before = out->len, pads = 0;
-    uint8_t *to;
+    size_t pads = 0;
 
     if (text.len % 4 != 0)
         return -1;
     while (pads < 2 && pads < text.len && text.ptr[text.len - 1 - pads] == '=')
         pads++;
-    to = (uint8_t *)buf_reserve(out, text.len / 4 * 3);
-    for (size_t i = 0; i < text.len; i += 4) {
-        size_t kept = i + 4 == text.len ? 4 - pads : 4; /* characters of this group that are no padding */
-        uint32_t group = 0;
+    return decode((struct span){text.ptr, text.len - pads}, sextet, out);
+}
 
-        for (size_t j = 0; j < 4; j++) {
-            int six = j < kept ? sextet(text.ptr[i + j]) : 0;
+static int url_sextet(char c)
+{
+    return c == '-' ? 62 : c == '_' ? 63 : c == '+' || c == '/' ? -1 : sextet(c);
+}
 
-            if (six < 0)
-                return -1;
-            group = group << 6 | (uint32_t)six;
-        }
-        if ((kept == 2 && (group & 0xffff) != 0) || (kept == 3 && (group & 0xff) != 0))
-            return -1; /* bits behind the end: two texts would stand for the same bytes */
-        *to++ = (uint8_t)(group >> 16);
-        *to++ = (uint8_t)(group >> 8);
-        *to++ = (uint8_t)group;
+int digest_unbase64url(struct span text, struct buf *out)
+{
+    return decode(text, url_sextet, out);
+}
+
+/* Sealing ------------------------------------------------------------------------------------------------------------- */
+
+/* A direction's context, with the key of the last time: setting one up costs more than sealing a small text. */
+struct sealing {
+    EVP_CIPHER_CTX *ctx;
+    uint8_t key[SEAL_KEY_BYTES];
+};
+
+static EVP_CIPHER_CTX *sealing_ctx(struct sealing *sealing, bool seals, const uint8_t *key, const uint8_t *nonce)
+{
+    static EVP_CIPHER *aes;
+    const uint8_t *new_key = sealing->ctx == NULL || memcmp(sealing->key, key, SEAL_KEY_BYTES) != 0 ? key : NULL;
+    const EVP_CIPHER *cipher = NULL;
+
+    if (aes == NULL)
+        must((aes = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL)) != NULL);
+    if (sealing->ctx == NULL) {
+        must((sealing->ctx = EVP_CIPHER_CTX_new()) != NULL);
+        cipher = aes;
     }
-    out->len = before + text.len / 4 * 3 - pads;
+    must(EVP_CipherInit_ex2(sealing->ctx, cipher, new_key, nonce, seals, NULL) == 1);
+    memcpy(sealing->key, key, SEAL_KEY_BYTES);
+    return sealing->ctx;
+}
+
+void digest_seal(const uint8_t key[SEAL_KEY_BYTES], const uint8_t nonce[SEAL_NONCE_BYTES], struct span aad, struct span plain, struct buf *out)
+{
+    static struct sealing sealing;
+    EVP_CIPHER_CTX *ctx = sealing_ctx(&sealing, true, key, nonce);
+    uint8_t *to = (uint8_t *)buf_reserve(out, plain.len + SEAL_TAG_BYTES);
+    int len;
+
+    must(EVP_EncryptUpdate(ctx, NULL, &len, (const uint8_t *)aad.ptr, (int)aad.len) == 1);
+    must(EVP_EncryptUpdate(ctx, to, &len, (const uint8_t *)plain.ptr, (int)plain.len) == 1 && (size_t)len == plain.len);
+    must(EVP_EncryptFinal_ex(ctx, to + plain.len, &len) == 1 && len == 0);
+    must(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SEAL_TAG_BYTES, to + plain.len) == 1);
+    out->len += plain.len + SEAL_TAG_BYTES;
+}
+
+int digest_open(const uint8_t key[SEAL_KEY_BYTES], const uint8_t nonce[SEAL_NONCE_BYTES], struct span aad, struct span sealed, struct buf *out)
+{
+    static struct sealing sealing;
+    size_t plain_len = sealed.len - SEAL_TAG_BYTES;
+    uint8_t tag[SEAL_TAG_BYTES], *to;
+    EVP_CIPHER_CTX *ctx;
+    int len;
+
+    if (sealed.len < SEAL_TAG_BYTES)
+        return -1;
+    ctx = sealing_ctx(&sealing, false, key, nonce);
+    to = (uint8_t *)buf_reserve(out, plain_len);
+    memcpy(tag, sealed.ptr + plain_len, sizeof tag);
+    must(EVP_DecryptUpdate(ctx, NULL, &len, (const uint8_t *)aad.ptr, (int)aad.len) == 1);
+    must(EVP_DecryptUpdate(ctx, to, &len, (const uint8_t *)sealed.ptr, (int)plain_len) == 1);
+    must(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, sizeof tag, tag) == 1);
+    if (EVP_DecryptFinal_ex(ctx, to + plain_len, &len) != 1)
+        return -1;
+    out->len += plain_len;
     return 0;
 }
 

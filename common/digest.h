@@ -1,5 +1,5 @@
 /*
- * digest.h - hashes, message authentication, random bytes and their texts (OpenSSL).
+ * digest.h - hashes, message authentication, sealing, random bytes and their texts (OpenSSL).
  */
 #ifndef LEADLINE_COMMON_DIGEST_H
 #define LEADLINE_COMMON_DIGEST_H
@@ -35,6 +35,20 @@ void digest_base64url(struct span bytes, struct buf *out);
 
 /* Reads base64 of section 4, padding required. Appends to out. Returns 0, or -1 when it is not base64. */
 int digest_unbase64(struct span text, struct buf *out);
+
+/* The same of section 5: URL alphabet, no padding. */
+int digest_unbase64url(struct span text, struct buf *out);
+
+/*
+ * AES-256-GCM (RFC 5116, AEAD_AES_256_GCM). A nonce is used once under a key: random ones are.
+ *
+ * aad  is authenticated, too, and stays outside
+ * seal appends as many bytes as plain has, and the tag. open appends what was sealed and returns 0, or -1, with out as it was, when
+ * the bytes were not sealed with this key, nonce and aad.
+ */
+enum { SEAL_KEY_BYTES = 32, SEAL_NONCE_BYTES = 12, SEAL_TAG_BYTES = 16 };
+void digest_seal(const uint8_t key[SEAL_KEY_BYTES], const uint8_t nonce[SEAL_NONCE_BYTES], struct span aad, struct span plain, struct buf *out);
+int digest_open(const uint8_t key[SEAL_KEY_BYTES], const uint8_t nonce[SEAL_NONCE_BYTES], struct span aad, struct span sealed, struct buf *out);
 
 /* Equal? Takes the same time wherever they differ. */
 bool digest_equal(const uint8_t *a, const uint8_t *b, size_t len);

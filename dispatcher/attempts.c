@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECT_MOST_MS = 5000 };
+enum { CONNECT_MOST_MS = 5000, HTTP_GONE = 410 };
 
 struct attempts {
     struct stage *stage;
@@ -21,6 +21,7 @@ struct attempts {
     struct record *record;
     struct give_back *back;
     struct confirm *confirm;
+    struct endpoints *endpoints;
     size_t connections;
     bool allows_private; /* of client */
     struct http_client *client;
@@ -37,12 +38,14 @@ struct attempt {
     struct lane *lane;
     struct due *due;
     int64_t begun_at_ms; /* monotonic */
+    bool is_probe;       /* of the lane's breaker */
 };
 
 static struct http_client *open_client(const struct attempts *attempts)
 {
+    const char *ca_file = params_text(stage_params(attempts->stage), "ca_file");
     const struct http_client_options options = {
-        .most_open = (int)attempts->connections, .allows_private = attempts->allows_private,
+        .most_open = (int)attempts->connections, .allows_private = attempts->allows_private, .ca_file = *ca_file != '\0' ? ca_file : NULL,
     };
 
     return http_client_open(stage_loop(attempts->stage), &options);
@@ -55,7 +58,7 @@ static void on_timer(void *ctx)
 }
 
 struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct record *record, struct give_back *back, struct confirm *confirm,
-                              size_t connections)
+                              struct endpoints *endpoints, size_t connections)
 {
     struct attempts *attempts = must_zalloc(sizeof *attempts);
 
@@ -64,6 +67,7 @@ struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct r
     attempts->record = record;
     attempts->back = back;
     attempts->confirm = confirm;
+    attempts->endpoints = endpoints;
     attempts->connections = connections;
     attempts->allows_private = stage_catalog(stage)->allows_private_endpoints;
     attempts->client = open_client(attempts);
@@ -132,9 +136,32 @@ static void judge(struct attempts *attempts, struct due *due, const struct buyer
     result->reference = kept(judged.reference);
     result->redirect_url = kept(judged.redirect_url);
     arena_free(&arena);
+    if (result->verdict == VERDICT_FAILED && result->http_status == HTTP_GONE && due->ask == NULL)
+        result->verdict = VERDICT_RETRY; /* its endpoint is switched off: it waits for that to end, also after the last attempt */
     if (result->verdict == VERDICT_RETRY)
-        result->retry_in_ms = backoff_ms(attempt, chance(), retry_after_ms(result->http_status, answer->retry_after, clock_wall_ms()));
+        result->retry_in_ms = backoff_ms(attempt < ATTEMPTS_MOST ? attempt : ATTEMPTS_MOST - 1, chance(), retry_after_ms(result->http_status, answer->retry_after, clock_wall_ms()));
     result->answer = answer_text(answer->error == NULL ? answer->body : span_of(answer->error), ANSWER_KEPT_BYTES);
+}
+
+/* What the attempt tells about the endpoint. */
+static void learn(struct attempts *attempts, struct lane *lane, const struct result *result, bool is_probe, struct span retry_after)
+{
+    enum breaker_state before = lane->breaker.state;
+    int64_t asked_ms = 0;
+
+    if (result->http_status == HTTP_GONE && (result->verdict == VERDICT_RETRY || result->verdict == VERDICT_FAILED))
+        endpoints_gone(attempts->endpoints, lane);
+    breaker_ended(&lane->breaker, is_probe, breaker_is_failure(result->verdict, result->http_status),
+                  params_int(stage_params(attempts->stage), "breaker_pause_ms"), result->ended_at_ms);
+    if (result->verdict == VERDICT_RETRY || result->verdict == VERDICT_FAILED)
+        asked_ms = retry_after_ms(result->http_status, retry_after, clock_wall_ms());
+    if (asked_ms > 0)
+        breaker_hold(&lane->breaker, asked_ms, result->ended_at_ms);
+    if (lane->breaker.state == BREAKER_PAUSED && before == BREAKER_CLOSED)
+        log_event(LOG_WARN, "endpoint.paused", "buyer=%s status=%d asked_ms=%lld", log_quote(lane->buyer_id), result->http_status,
+                  (long long)asked_ms);
+    else if (lane->breaker.state == BREAKER_CLOSED && before != BREAKER_CLOSED)
+        log_event(LOG_INFO, "endpoint.well", "buyer=%s", log_quote(lane->buyer_id));
 }
 
 static void on_answer(void *ctx, const struct http_answer *answer)
@@ -144,6 +171,7 @@ static void on_answer(void *ctx, const struct http_answer *answer)
     struct lane *lane = attempt->lane;
     struct due *due = attempt->due;
     struct result *result = due_result(due);
+    bool is_probe = attempt->is_probe;
     char id[UUID_TEXT_BYTES];
 
     result->ended_at_ms = clock_mono_ms();
@@ -153,11 +181,15 @@ static void on_answer(void *ctx, const struct http_answer *answer)
     metric_set(attempts->in_flight, (int64_t)attempts->under_way);
     lane_ended(lane, result->took_ms);
     lanes_unpark(attempts->lanes, lane);
+    if (!was_sent(answer))
+        breaker_abandoned(&lane->breaker, is_probe, result->ended_at_ms);
     if (due->ask == NULL && !was_sent(answer)) {
         give_back_add(attempts->back, due);
         return;
     }
     judge(attempts, due, catalog_buyer(stage_catalog(attempts->stage), lane->buyer_id), answer);
+    if (was_sent(answer))
+        learn(attempts, lane, result, is_probe, answer->retry_after);
     log_event(result->verdict == VERDICT_FAILED && due->ask == NULL ? LOG_WARN : LOG_DEBUG, "attempt.done",
               "buyer=%s delivery=%s attempt=%d verdict=%s status=%d error=%s took_ms=%lld", log_quote(lane->buyer_id),
               uuid_text(&due->id, id), due->attempt + 1, verdict_word(result->verdict), result->http_status,
@@ -180,6 +212,7 @@ static void post(struct attempts *attempts, const struct buyer *buyer, struct at
     webhook_request(due->webhook, buyer, &due->id, due->result.begun_at_ms / 1000, arena, &request);
     request.timeout_ms = (int)(due->ask != NULL ? confirm_begun(due, lanes_timeout_ms(buyer)) : lanes_timeout_ms(buyer));
     request.connect_timeout_ms = CONNECT_MOST_MS;
+    request.is_fresh = attempt->is_probe; /* the old connections may be what is wrong */
     http_client_send(attempts->client, &request, on_answer, attempt);
     arena_free(&arena);
 }
@@ -188,8 +221,9 @@ static void begin(struct attempts *attempts, const struct buyer *buyer, struct l
 {
     struct attempt *attempt = must_alloc(sizeof *attempt);
 
-    *attempt = (struct attempt){attempts, lane, lanes_shift(attempts->lanes, lane), clock_mono_ms()};
+    *attempt = (struct attempt){attempts, lane, lanes_shift(attempts->lanes, lane), clock_mono_ms(), false};
     attempt->due->result.begun_at_ms = clock_wall_ms();
+    attempt->is_probe = breaker_begun(&lane->breaker);
     lane_begun(lane, limits);
     attempts->under_way++;
     metric_set(attempts->in_flight, (int64_t)attempts->under_way);
@@ -218,8 +252,8 @@ static bool try_lane(struct attempts *attempts, struct lane *lane, int64_t *wait
     int64_t now_ms = clock_mono_ms(), lane_wait_ms;
     struct lane_limits limits;
 
-    if (buyer == NULL || buyer->url[0] == '\0') {
-        drop_all(attempts, lane, "not tried: the buyer has no endpoint");
+    if (buyer == NULL || buyer->url[0] == '\0' || buyer->is_endpoint_off || lane_is_paused(lane, now_ms)) {
+        drop_all(attempts, lane, confirm_why_shut(buyer));
         return false;
     }
     limits = lanes_limits(buyer);

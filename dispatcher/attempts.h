@@ -7,6 +7,7 @@
 #define LEADLINE_DISPATCHER_ATTEMPTS_H
 
 #include "dispatcher/confirm.h"
+#include "dispatcher/endpoints.h"
 #include "dispatcher/give_back.h"
 #include "dispatcher/lanes.h"
 #include "dispatcher/record.h"
@@ -16,7 +17,7 @@ struct attempts;
 
 /* connections: requests at once, over all buyers. Results go to record, what cannot be tried to back; of posts on whose answer a sale depends, both to confirm. */
 struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct record *record, struct give_back *back, struct confirm *confirm,
-                              size_t connections);
+                              struct endpoints *endpoints, size_t connections);
 void attempts_free(struct attempts **attempts); /* breaks off what is under way: those leases run out */
 
 /* Begins whatever may begin. Called at the end of every turn. */

@@ -138,15 +138,22 @@ static void copy_id(char *out, struct span id)
     out[id.len] = '\0';
 }
 
+const char *confirm_why_shut(const struct buyer *buyer)
+{
+    if (buyer == NULL)
+        return "not tried: the buyer is not known";
+    if (buyer->url[0] == '\0')
+        return "not tried: the buyer has no endpoint";
+    return buyer->is_endpoint_off ? "not tried: the buyer's endpoint is off" : "not tried: the buyer's endpoint is paused";
+}
+
 /* Why can it not be tried? NULL: it can. */
 static const char *obstacle(struct confirm *confirm, const struct buyer *buyer, const struct lane *lane, const struct lane_limits *limits, int64_t time_ms)
 {
     if (stage_is_stopping(confirm->stage))
         return "not tried: the dispatcher is stopping";
-    if (buyer == NULL)
-        return "not tried: the buyer is not known";
-    if (buyer->url[0] == '\0')
-        return "not tried: the buyer has no endpoint";
+    if (buyer == NULL || buyer->url[0] == '\0' || buyer->is_endpoint_off || lane_is_paused(lane, clock_mono_ms()))
+        return confirm_why_shut(buyer);
     if (time_ms < BEGIN_LEAST_MS)
         return "not tried: no time was left";
     if (lane_wait_ms(lane, limits) >= time_ms)

@@ -40,6 +40,9 @@ int64_t confirm_begun(struct due *due, int64_t timeout_ms);
 /* Its request has ended, and what it came to is in due_result(). */
 void confirm_answered(struct confirm *confirm, struct due *due);
 
+/* What is in the way when nothing may begin in this buyer's lane; NULL: it is not known. */
+const char *confirm_why_shut(const struct buyer *buyer);
+
 /* It is in no list, and cannot be tried. */
 void confirm_fail(struct confirm *confirm, struct due *due, const char *why);
 

@@ -69,7 +69,12 @@ static int64_t concurrent(const struct lane_limits *limits)
     return limits->concurrent > 0 ? limits->concurrent : LANE_CONCURRENT;
 }
 
-/* How many can begin within LANE_AHEAD_MS. */
+bool lane_is_paused(const struct lane *lane, int64_t now_ms)
+{
+    return lane->is_gone || !breaker_may_begin(&lane->breaker, now_ms);
+}
+
+/* How many may be held: what can begin within LANE_AHEAD_MS, or nothing but a probe. */
 static int64_t held_most(const struct lane *lane, const struct lane_limits *limits, size_t most)
 {
     int64_t held = (int64_t)most;
@@ -78,7 +83,7 @@ static int64_t held_most(const struct lane *lane, const struct lane_limits *limi
         held = concurrent(limits) * LANE_AHEAD_MS / lane->average_ms;
     if (limits->per_second > 0 && limits->per_second * LANE_AHEAD_MS / 1000 < held)
         held = limits->per_second * LANE_AHEAD_MS / 1000;
-    return held < 1 ? 1 : held;
+    return held < 1 || lane->breaker.state != BREAKER_CLOSED ? 1 : held;
 }
 
 size_t lane_room(const struct lane *lane, const struct lane_limits *limits, size_t most)

@@ -179,7 +179,8 @@ void lanes_remove(struct lanes *lanes, struct due *due)
 
 static bool is_used(const struct lane *lane)
 {
-    return lane->waiting.count > 0 || lane->in_flight > 0 || lane->is_in_ring || lane->is_hungry || lane->asked > 0;
+    return lane->waiting.count > 0 || lane->in_flight > 0 || lane->is_in_ring || lane->is_hungry || lane->asked > 0 || lane->is_gone ||
+           lane->is_told_paused;
 }
 
 void lanes_prune(struct lanes *lanes, const struct catalog *catalog)
@@ -207,6 +208,11 @@ struct lane *lanes_next_waiting(const struct lanes *lanes)
         if (lane->waiting.count > 0)
             return lane;
     return NULL;
+}
+
+struct lane *lanes_each(const struct lanes *lanes, size_t *at)
+{
+    return map_next(lanes->by_buyer, at);
 }
 
 size_t lanes_waiting(const struct lanes *lanes)

@@ -73,6 +73,9 @@ void lanes_prune(struct lanes *lanes, const struct catalog *catalog);
 /* A lane in which something waits, parked or not; NULL when all are empty. */
 struct lane *lanes_next_waiting(const struct lanes *lanes);
 
+/* Every lane, in no order: *at begins with 0. NULL behind the last. No lane may come or go meanwhile. */
+struct lane *lanes_each(const struct lanes *lanes, size_t *at);
+
 size_t lanes_waiting(const struct lanes *lanes); /* deliveries */
 size_t lanes_in_hand(const struct lanes *lanes);
 

@@ -1,11 +1,14 @@
 /*
- * leadline-dispatcher: brings every sold lead to its buyer, by signed webhook.
+ * leadline-dispatcher: brings every sold lead to its buyer, by signed webhook; asks buyers for live bids.
  *
  *     frame or sweep → lane → attempt → record
  *     frame that a sale depends on → confirm → lane → attempt → record → verdict
+ *     frame → question → bid
  */
 #include "dispatcher/attempts.h"
+#include "dispatcher/bids.h"
 #include "dispatcher/confirm.h"
+#include "dispatcher/endpoints.h"
 #include "dispatcher/give_back.h"
 #include "dispatcher/lanes.h"
 #include "dispatcher/record.h"
@@ -18,6 +21,7 @@
 #include "proto/stage.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 enum { FRAME_DELIVERIES_MOST = 16384 }; /* more have no place in a frame; the memory for decoding is bounded by it */
 
@@ -36,7 +40,9 @@ struct dispatcher {
     struct give_back *back;
     struct sweep *sweep;
     struct confirm *confirm;
+    struct endpoints *endpoints;
     struct attempts *attempts;
+    struct bids *bids;
     struct metric *waiting;
     int64_t seconds; /* since the start */
 };
@@ -49,8 +55,20 @@ static void on_turn_end(void *ctx)
     attempts_begin(self->attempts);
     record_flush(self->record);
     give_back_flush(self->back);
+    endpoints_flush(self->endpoints);
     sweep_run(self->sweep);
     metric_set(self->waiting, (int64_t)lanes_waiting(self->lanes));
+}
+
+/* Each request to a buyer has a descriptor, and so has each connection that is kept: as many as the kernel lets us have. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int start(struct stage *stage, struct error *err)
@@ -59,6 +77,7 @@ static int start(struct stage *stage, struct error *err)
     struct dispatcher *self = must_zalloc(sizeof *self);
 
     (void)err;
+    raise_descriptors();
     stage_set_self(stage, self);
     self->stage = stage;
     self->lanes = lanes_new((size_t)params_int(params, "lane_deliveries"), (size_t)params_int(params, "waiting_bytes"));
@@ -67,7 +86,10 @@ static int start(struct stage *stage, struct error *err)
     self->back = give_back_new(self->store, self->lanes);
     self->sweep = sweep_new(stage, self->store, self->lanes, self->back, params_int(params, "lease_slack_ms"));
     self->confirm = confirm_new(stage, self->lanes, self->record);
-    self->attempts = attempts_new(stage, self->lanes, self->record, self->back, self->confirm, (size_t)params_int(params, "connections"));
+    self->endpoints = endpoints_new(stage, self->store, self->lanes);
+    self->attempts = attempts_new(stage, self->lanes, self->record, self->back, self->confirm, self->endpoints,
+                                  (size_t)params_int(params, "connections"));
+    self->bids = bids_new(stage, self->lanes, (size_t)params_int(params, "bid_connections"));
     self->waiting = metric_gauge("leadline_deliveries_waiting", NULL, "Deliveries that wait in memory for their attempt.");
     loop_on_turn_end(stage_loop(stage), on_turn_end, self);
     return 0;
@@ -77,9 +99,11 @@ static void stop(struct stage *stage)
 {
     struct dispatcher *self = stage_self(stage);
 
+    bids_free(&self->bids);
     attempts_free(&self->attempts);
     confirm_free(&self->confirm);
     store_close(&self->store);
+    endpoints_free(&self->endpoints);
     sweep_free(&self->sweep);
     give_back_free(&self->back);
     record_free(&self->record);
@@ -101,6 +125,12 @@ static int64_t lease_end(const struct frame *frame, const struct delivery *deliv
     return clock_mono_ms() + lease_ms - frame_age_ms(frame, clock_wall_ms());
 }
 
+/* Is nothing to begin in this lane now? Then the sweep finds what was left of it, when there is. */
+static bool is_shut(const struct buyer *buyer, const struct lane *lane)
+{
+    return buyer->is_endpoint_off || lane_is_paused(lane, clock_mono_ms());
+}
+
 /* Already leased to this process by the router; what cannot wait here is given back. */
 static void on_delivery(struct dispatcher *self, const struct frame *frame, const struct delivery *delivery)
 {
@@ -115,10 +145,11 @@ static void on_delivery(struct dispatcher *self, const struct frame *frame, cons
         lane = lanes_of(self->lanes, buyer->id, clock_mono_ms());
         limits = lanes_limits(buyer);
     }
-    if (lanes_take(self->lanes, delivery, lease_end(frame, delivery), lane, &limits, buyer != NULL ? buyer->format : NULL, &due) != TAKEN_NO_ROOM)
+    if (lanes_take(self->lanes, delivery, lease_end(frame, delivery), lane != NULL && is_shut(buyer, lane) ? NULL : lane, &limits,
+                   buyer != NULL ? buyer->format : NULL, &due) != TAKEN_NO_ROOM)
         return;
     give_back_add(self->back, due);
-    if (lane != NULL)
+    if (lane != NULL && !is_shut(buyer, lane))
         sweep_wants(self->sweep, lane);
 }
 
@@ -134,6 +165,10 @@ static void on_frame(struct stage *stage, struct frame *frame, struct arena **ar
     struct delivery *deliveries;
     struct error err;
 
+    if (frame->kind == FRAME_PINGS) {
+        bids_on_frame(self->bids, frame, *arena);
+        return;
+    }
     if (frame->kind != FRAME_DELIVERIES) {
         stage_refuse_frame(stage, frame, "it is not for a dispatcher");
         return;
@@ -164,8 +199,9 @@ static void on_catalog(struct stage *stage, const struct catalog *old)
 {
     struct dispatcher *self = stage_self(stage);
 
-    (void)old;
     attempts_on_catalog(self->attempts);
+    endpoints_on_catalog(self->endpoints, old);
+    bids_on_catalog(self->bids);
     lanes_prune(self->lanes, stage_catalog(stage));
 }
 
@@ -176,6 +212,7 @@ static void sweep(struct stage *stage)
     sweep_tick(self->sweep);
     if (self->seconds++ % UPKEEP_EVERY_S == 0)
         upkeep_secrets(stage_db(stage));
+    endpoints_tick(self->endpoints);
 }
 
 static void stop_taking(struct stage *stage)
@@ -190,7 +227,7 @@ static bool is_idle(struct stage *stage)
 {
     struct dispatcher *self = stage_self(stage);
 
-    return attempts_under_way(self->attempts) == 0 && record_waiting(self->record) == 0 && !sweep_is_busy(self->sweep) &&
+    return attempts_under_way(self->attempts) == 0 && bids_open(self->bids) == 0 && record_waiting(self->record) == 0 && !sweep_is_busy(self->sweep) &&
            give_back_waiting(self->back) == 0;
 }
 
@@ -206,12 +243,12 @@ static void load(struct stage *stage, int64_t *done, int64_t *waiting)
     struct dispatcher *self = stage_self(stage);
 
     *done = record_done(self->record);
-    *waiting = (int64_t)(lanes_waiting(self->lanes) + attempts_under_way(self->attempts) + record_waiting(self->record));
+    *waiting = (int64_t)(lanes_waiting(self->lanes) + attempts_under_way(self->attempts) + record_waiting(self->record) + bids_open(self->bids));
 }
 
 static const struct stage_spec spec = {
     .kind = STAGE_DISPATCHER,
-    .purpose = "Brings every sold lead to its buyer by signed webhook, and tries again until it is there.",
+    .purpose = "Brings every sold lead to its buyer by signed webhook, and tries again until it is there; asks buyers for live bids.",
     .params = dispatcher_params,
     .writes_to = 1u << STAGE_ROUTER,
     .catalog_parts = CATALOG_DELIVERY,

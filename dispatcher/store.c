@@ -75,8 +75,19 @@ static const char TAKE[] =
     " FROM taken t LEFT JOIN sale s ON s.lead_id = t.lead_id AND s.n = t.n LEFT JOIN lead l ON l.id = t.lead_id";
 
 static const char GIVE_BACK[] =
-    "UPDATE delivery d SET due_at = now(), lease_by = NULL FROM unnest($1::uuid[], $2::uuid[], $3::int4[]) AS r (lead_id, id, attempt)"
-    " WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state::text = 'OPEN' AND d.attempt = r.attempt AND d.lease_by = $4::text";
+    "UPDATE delivery d SET due_at = least(r.due_at, now()), lease_by = NULL"
+    " FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::timestamptz[]) AS r (lead_id, id, attempt, due_at)"
+    " WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state::text = 'OPEN' AND d.attempt = r.attempt AND d.lease_by = $5::text";
+
+static const char ENDPOINTS_GONE[] = "SELECT endpoints_gone($1::text[])";
+
+static const char ENDPOINTS_PAUSED[] =
+    "INSERT INTO buyer_endpoint (buyer_id, paused_at, paused_by)"
+    " SELECT r.buyer_id, CASE WHEN r.is_paused THEN now() END, CASE WHEN r.is_paused THEN $3::text END"
+    " FROM unnest($1::text[], $2::bool[]) AS r (buyer_id, is_paused) ORDER BY r.buyer_id"
+    " ON CONFLICT (buyer_id) DO UPDATE SET paused_at = excluded.paused_at, paused_by = excluded.paused_by";
+
+static const char FORGET_PAUSES[] = "UPDATE buyer_endpoint SET paused_at = NULL, paused_by = NULL WHERE paused_by = $1::text";
 
 static const char TAKE_OVER[] =
     "WITH own AS MATERIALIZED"
@@ -84,11 +95,13 @@ static const char TAKE_OVER[] =
     "  CROSS JOIN LATERAL"
     "  (SELECT lead_id, id FROM delivery WHERE buyer_id = b.buyer_id AND state = 'OPEN' AND due_at > now()"
     "   AND due_at <= now() + interval '1 hour' AND lease_by = $2::text ORDER BY due_at FOR UPDATE SKIP LOCKED) d)"
-    " UPDATE delivery d SET due_at = now(), lease_by = NULL FROM own WHERE d.lead_id = own.lead_id AND d.id = own.id";
+    " UPDATE delivery d SET due_at = CASE WHEN d.attempt = 0 THEN least(uuid_time(d.lead_id), now()) ELSE now() END, lease_by = NULL"
+    " FROM own WHERE d.lead_id = own.lead_id AND d.id = own.id";
 
-static const struct db_statement record_statements[] = {{"record", RECORD}, {NULL, NULL}};
+static const struct db_statement record_statements[] = {{"record", RECORD}, {"endpoints_gone", ENDPOINTS_GONE}, {NULL, NULL}};
 static const struct db_statement lease_statements[] = {
-    {"take", TAKE}, {"give_back", GIVE_BACK}, {"take_over", TAKE_OVER}, {NULL, NULL},
+    {"take", TAKE}, {"give_back", GIVE_BACK}, {"take_over", TAKE_OVER}, {"endpoints_paused", ENDPOINTS_PAUSED},
+    {"forget_pauses", FORGET_PAUSES}, {NULL, NULL},
 };
 
 struct store {
@@ -279,6 +292,12 @@ void store_give_back(struct store *store, struct due **dues, size_t count, store
 
     db_prepared(job, "give_back");
     add_keys(job, dues, count);
+    db_array(job, DB_TIMESTAMPTZ, count);
+    for (size_t i = 0; i < count; i++)
+        if (dues[i]->attempt == 0)
+            db_item_time(job, dues[i]->sold_at_ms * 1000);
+        else
+            db_item_null(job);
     db_add_text(job, store->me);
     db_send(store->lease, &job, on_given_back, call_new(fn, NULL, ctx));
 }
@@ -336,4 +355,55 @@ void store_take(struct store *store, const struct wanted *wanted, size_t count, 
         db_item_int(job, wanted[i].lease_ms);
     db_add_text(job, store->me);
     db_send(store->lease, &job, on_taken, call_new(fn, on_each, ctx));
+}
+
+/* What endpoints have shown -------------------------------------------------------------------------------------------- */
+
+static void add_texts(struct db_job *job, const struct span *texts, size_t count)
+{
+    db_array(job, DB_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_text(job, texts[i]);
+}
+
+static void on_gone(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    call_end(ctx, error, "endpoints_gone", error->trouble == DB_OK ? db_int(rows[0], 0, 0) : 0);
+}
+
+void store_endpoints_gone(struct store *store, const struct span *buyer_ids, size_t count, store_done_fn *fn, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "endpoints_gone");
+    add_texts(job, buyer_ids, count);
+    db_send(store->record, &job, on_gone, call_new(fn, NULL, ctx));
+}
+
+static void on_paused(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    call_end(ctx, error, "endpoints_paused", error->trouble == DB_OK ? db_affected(rows[0]) : 0);
+}
+
+void store_endpoints_paused(struct store *store, const struct span *buyer_ids, const bool *are_paused, size_t count,
+                            store_done_fn *fn, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "endpoints_paused");
+    add_texts(job, buyer_ids, count);
+    db_array(job, DB_BOOL, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_bool(job, are_paused[i]);
+    db_add_text(job, store->me);
+    db_send(store->lease, &job, on_paused, call_new(fn, NULL, ctx));
+}
+
+void store_forget_pauses(struct store *store, store_done_fn *fn, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "forget_pauses");
+    db_add_text(job, store->me);
+    db_send(store->lease, &job, on_paused, call_new(fn, NULL, ctx));
 }

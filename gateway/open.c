@@ -5,6 +5,7 @@
 #include "common/map.h"
 #include "common/must.h"
 #include "gateway/count.h"
+#include "gateway/deadline.h"
 #include "gateway/reply.h"
 
 #include <stdlib.h>
@@ -161,7 +162,7 @@ void open_lead(struct open_requests *all, struct request *request, struct lead *
 
     lead->id = uuid_v7(clock_wall_ms());
     lead->gateway = span_of(stage_name(all->gateway->stage));
-    lead->left_ms = all->deadline_ms;
+    lead->left_ms = deadline_read(stage_catalog(all->gateway->stage), &lead->fields, all->deadline_ms);
     all->scratch->len = 0;
     frame_put_lead(all->scratch, lead);
     validator = pass_on(all, buf_span(all->scratch));
@@ -181,7 +182,7 @@ void open_lead(struct open_requests *all, struct request *request, struct lead *
     request->waiter = open;
     map_put(all->by_id, uuid_span(&open->id), open);
     all->bytes += bytes_of(open);
-    line_join(&all->deadlines, &open->deadline, open, now_ms + all->deadline_ms);
+    line_join(&all->deadlines, &open->deadline, open, now_ms + lead->left_ms);
     line_join(&all->resends, &open->resend, open, now_ms + OPEN_RESEND_MS);
     arm(all, now_ms);
     count_open(map_count(all->by_id), all->bytes);

@@ -38,7 +38,7 @@ static void add_request_id(h2o_req_t *req, const struct uuid *id)
 
 static void add_rate_limit(h2o_req_t *req, const struct request *request)
 {
-    const char *name = request->route == ROUTE_INGEST ? "ingest" : "lookup";
+    const char *name = request->route == ROUTE_INGEST ? "ingest" : request->route == ROUTE_PING ? "ping" : "lookup";
     char text[RATE_TEXT_BYTES];
 
     add(req, "ratelimit-policy", text, rate_policy_text(&request->look.rate, name, text));

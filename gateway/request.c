@@ -16,7 +16,7 @@
 #include <string.h>
 
 static const char *const words[ROUTE_COUNT] = {
-    [ROUTE_NONE] = "none", [ROUTE_INGEST] = "ingest", [ROUTE_LEAD] = "lead", [ROUTE_LOOKUP] = "lookup",
+    [ROUTE_NONE] = "none", [ROUTE_INGEST] = "ingest", [ROUTE_PING] = "ping", [ROUTE_LEAD] = "lead", [ROUTE_LOOKUP] = "lookup",
     [ROUTE_SPEC] = "spec", [ROUTE_OPENAPI] = "openapi",
 };
 
@@ -33,6 +33,8 @@ static enum route route_of(struct span path)
 
     if (span_is(path, "/api/v1/ingest"))
         return ROUTE_INGEST;
+    if (span_is(path, "/api/v1/ping"))
+        return ROUTE_PING;
     if (span_is(path, "/api/v1/leads/lookup"))
         return ROUTE_LOOKUP;
     if (span_is(path, "/api/v1/spec"))
@@ -46,7 +48,7 @@ static enum route route_of(struct span path)
 
 static bool takes_method(struct request *request)
 {
-    if (request->route == ROUTE_INGEST) {
+    if (request->route == ROUTE_INGEST || request->route == ROUTE_PING) {
         request->allow = "POST";
         return span_is(request->method, "POST");
     }
@@ -79,7 +81,7 @@ static bool may_come_from_there(const struct request *request, const struct supp
 static bool is_within_rate(struct request *request, const struct supplier *supplier)
 {
     struct gateway *gateway = request->gateway;
-    enum rate_kind kind = request->route == ROUTE_INGEST ? RATE_INGEST : RATE_LOOKUP;
+    enum rate_kind kind = request->route == ROUTE_INGEST ? RATE_INGEST : request->route == ROUTE_PING ? RATE_PING : RATE_LOOKUP;
     struct rate rate = supplier->rates[kind];
 
     if (gateway->rate_share != 100)
@@ -108,10 +110,11 @@ static int read_idempotency_key(struct request *request, const struct supplier *
     return 0;
 }
 
-static void on_ingest(struct request *request, const struct supplier *supplier)
+/* A lead or a ping; nothing of a ping is stored or repeated, so it carries neither its bytes nor an idempotency key. */
+static void on_post(struct request *request, const struct supplier *supplier)
 {
     enum media media = media_of(request->content_type);
-    struct lead lead = {.supplier_id = supplier->id, .request_id = request->id};
+    struct lead lead = {.supplier_id = supplier->id, .request_id = request->id, .mode = request->route == ROUTE_PING ? MODE_PING : MODE_INGEST};
     struct arena *arena = NULL;
     struct json *json = NULL;
     enum reason reason;
@@ -133,10 +136,13 @@ static void on_ingest(struct request *request, const struct supplier *supplier)
     reason = ingest_read(arena, media, request->body, &lead, &json, &err);
     if (reason != REASON_NONE)
         reply_reason(request, reason, err.text);
-    else if (read_idempotency_key(request, supplier, arena, &lead) != 0)
+    else if (lead.mode != MODE_PING && read_idempotency_key(request, supplier, arena, &lead) != 0)
         reply_reason(request, REASON_BAD_REQUEST, "the Idempotency-Key must be 1 to 255 printable characters");
-    else
+    else {
+        if (lead.mode == MODE_PING)
+            lead.raw = SPAN("{}");
         open_lead(request->gateway->open, request, &lead);
+    }
     if (json != NULL)
         json_free(&json);
     arena_free(&arena);
@@ -173,8 +179,8 @@ void request_handle(struct request *request)
         reply_reason(request, REASON_RATE_LIMITED, NULL);
         return;
     }
-    if (request->route == ROUTE_INGEST)
-        on_ingest(request, supplier);
+    if (request->route == ROUTE_INGEST || request->route == ROUTE_PING)
+        on_post(request, supplier);
     else if (request->route == ROUTE_SPEC)
         on_spec(request, supplier);
     else

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum route { ROUTE_NONE, ROUTE_INGEST, ROUTE_LEAD, ROUTE_LOOKUP, ROUTE_SPEC, ROUTE_OPENAPI, ROUTE_COUNT };
+enum route { ROUTE_NONE, ROUTE_INGEST, ROUTE_PING, ROUTE_LEAD, ROUTE_LOOKUP, ROUTE_SPEC, ROUTE_OPENAPI, ROUTE_COUNT };
 
 /* Made by server.c, lives until it is answered or gone; everything in it is borrowed from the connection. */
 struct request {

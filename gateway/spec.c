@@ -245,10 +245,11 @@ static struct json *answers_json(const struct source *source, struct span campai
 
 /* The whole ----------------------------------------------------------------------------------------------------------- */
 
-/* Ours to read, and of ping-post: a value is refused. */
-static bool is_of_ping(const struct field_spec *spec)
+/* What belongs to a call and not to the lead: the API's description tells of it. */
+static bool is_of_call(const struct field_spec *spec)
 {
-    return span_is(spec->name, "flo_ping_id") || span_is(spec->name, "flo_buyer_id");
+    return span_is(spec->name, "flo_ping_id") || span_is(spec->name, "flo_buyer_id") || span_is(spec->name, "flo_mode") ||
+           span_is(spec->name, "flo_timeout_ms");
 }
 
 /* The fields as a developer reads them: system fields in the order of their table, then the campaign's own by name. */
@@ -260,7 +261,7 @@ static size_t sort_fields(const struct campaign *campaign, const struct field_sp
     for (size_t i = 0; i < system_count; i++) {
         const struct field_spec *spec = campaign_field(campaign, span_of(system[i].name));
 
-        if (spec != NULL && !is_of_ping(spec))
+        if (spec != NULL && !is_of_call(spec))
             sorted[count++] = spec;
     }
     for (size_t i = 0; i < campaign->field_count; i++)
@@ -283,6 +284,8 @@ struct json *spec_new(const struct campaign *campaign, const struct source *sour
         for (size_t i = 0; i < count; i++)
             if (is_required(fields[i]) == !is_rest)
                 add_example(&example, fields[i]);
+    if (campaign->is_ping_post) /* no example could name a ping */
+        add_value(&example, "flo_mode", json_new_text(SPAN("full")), 0);
     json_set_text(data, "campaign_id", campaign->id);
     json_set_text(data, "supplier_id", source->supplier_id);
     json_set_text(data, "url", SPAN("/api/v1/ingest"));

@@ -33,6 +33,9 @@ int command_suppress_add(int argc, char **argv);
 int command_suppress_remove(int argc, char **argv);
 int command_suppress_count(int argc, char **argv);
 int command_delivery_preview(int argc, char **argv);
+int command_endpoint_list(int argc, char **argv);
+int command_endpoint_on(int argc, char **argv);
+int command_endpoint_off(int argc, char **argv);
 
 /* What all commands that use the database are told. */
 struct options {

@@ -53,15 +53,22 @@ static bool is_secret(struct span text)
     return is_good;
 }
 
-static void check_delivery(struct check *check, const struct json *delivery, const struct place *place)
+static void check_url(struct check *check, const struct json *endpoint, const struct place *place)
 {
-    struct place url = {place, "url", 0}, secrets = {place, "secrets", 0}, legacy = {place, "legacy_signature", 0};
-    struct span address = json_get_text(delivery, "url");
+    struct place url = {place, "url", 0};
+    struct span address = json_get_text(endpoint, "url");
     const char *fault = address.len > 0 ? endpoint_url_fault(address) : NULL;
-    struct json *secret;
 
     if (fault != NULL)
         complain(check->list, &url, "%s", fault);
+}
+
+static void check_delivery(struct check *check, const struct json *delivery, const struct place *place)
+{
+    struct place secrets = {place, "secrets", 0}, legacy = {place, "legacy_signature", 0};
+    struct json *secret;
+
+    check_url(check, delivery, place);
     EACH(secret, at, json_get(delivery, "secrets"), &secrets)
         if (json_text(secret).ptr != NULL && !is_secret(json_text(secret)))
             complain(check->list, &at, "must be whsec_ and the base64 of at most 64 bytes");
@@ -71,11 +78,12 @@ static void check_delivery(struct check *check, const struct json *delivery, con
 
 void document_check_buyer(struct check *check, const struct json *buyer, const struct place *place)
 {
-    struct place delivery = {place, "delivery", 0};
+    struct place delivery = {place, "delivery", 0}, ping = {place, "ping", 0};
 
     document_claim(check, check->buyers, json_get_text(buyer, "id"), place, "id", "buyer");
     document_check_caps(check, buyer, place);
     document_check_suppression(check, buyer, place);
     check_delivery(check, json_get(buyer, "delivery"), &delivery);
     document_check_format(check, buyer, &delivery);
+    check_url(check, json_get(buyer, "ping"), &ping);
 }

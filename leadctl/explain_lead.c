@@ -30,7 +30,7 @@ static int only_source(struct arena *arena, const struct catalog *catalog, const
     struct verdict verdict;
     struct span names = SPAN("");
 
-    rules_judge(arena, catalog, &nobody, sent, &verdict);
+    rules_judge(arena, catalog, &nobody, sent, false, &verdict);
     campaign = verdict.campaign;
     if (campaign == NULL)
         return 0;
@@ -139,10 +139,14 @@ static int judge(struct explain_source *source, struct explanation *out, const s
 /* What the database knows of the lead. Returns 0; 1 when another configuration holds meanwhile; -1 with *err. */
 static int facts_of_lead(struct explain_source *source, struct explanation *out, struct facts *facts, struct error *err)
 {
+    static const struct quotes nobody_asked; /* who sells by bids is passed over */
     struct wanted wanted;
     int64_t version;
 
-    plan_make(out->arena, out->catalog, &out->lead, OPEN_MS, &out->plan);
+    if (explain_source_keys(source, &out->keys, err) != 0)
+        return -1;
+    plan_make(out->arena, out->catalog, &out->keys, &out->lead, &nobody_asked, &out->plan);
+    out->plan.left_ms = OPEN_MS;
     wanted_collect(out->arena, &out->plan, 1, false, &wanted);
     if (explain_source_facts(source, out->arena, out->catalog, &wanted, facts, &version, err) != 0)
         return -1;

@@ -24,6 +24,7 @@ struct explanation {
     struct catalog *catalog;
     struct json *sent;
     struct lead lead;
+    struct ping_keys keys;
     struct plan plan;
     struct decision decision; /* with its answer; reasons, trail and fields only of a lead that would be recorded */
     int64_t decided_at_us;

@@ -19,6 +19,7 @@ struct explain_source {
     /* of the job under way */
     struct catalog *catalog;
     struct hits *hits;
+    struct ping_keys *keys;
     struct arena *arena;
     const struct wanted *wanted;
     struct facts *facts;
@@ -115,6 +116,30 @@ int explain_source_hits(struct explain_source *source, const struct uuid *keys, 
         return -1;
     source->hits = hits;
     store_look_up(source->lists, keys, count, on_hits, source);
+    return end(source);
+}
+
+static void on_keys(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    struct explain_source *source = ctx;
+
+    source->is_done = true;
+    if (error->trouble != DB_OK)
+        source->rc = error_set(source->err, "cannot read the keys of ping ids: %s", error->text);
+    else
+        keyring_take(source->keys, rows[0]);
+}
+
+int explain_source_keys(struct explain_source *source, struct ping_keys *keys, struct error *err)
+{
+    struct db_job *job;
+
+    if (begin(source, source->db, err) != 0)
+        return -1;
+    source->keys = keys;
+    job = db_job_new();
+    db_sql(job, keyring_sql);
+    db_send(source->db, &job, on_keys, source);
     return end(source);
 }
 

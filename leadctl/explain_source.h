@@ -6,6 +6,7 @@
 #define LEADLINE_LEADCTL_EXPLAIN_SOURCE_H
 
 #include "common/error.h"
+#include "router/keyring.h"
 #include "router/store.h"
 #include "validator/suppressed.h"
 
@@ -17,6 +18,9 @@ void explain_source_close(struct explain_source **source);
 
 /* The configuration as validators and routers have it, owned by the caller; NULL with *err. */
 struct catalog *explain_source_catalog(struct explain_source *source, struct error *err);
+
+/* Reads the keys of ping ids, as a router does. Returns 0, or -1 with *err. */
+int explain_source_keys(struct explain_source *source, struct ping_keys *keys, struct error *err);
 
 /* Looks keys up on the suppression lists, as a validator does. Returns 0, or -1 with *err. */
 int explain_source_hits(struct explain_source *source, const struct uuid *keys, size_t count, struct hits *hits, struct error *err);

@@ -94,6 +94,15 @@ static const struct command {
      "signature are those of an attempt made now. Headers of the configuration are shown as they are, the secrets that sign are not.\n"
      "Host, User-Agent, Accept and Content-Length are the connection's.\n",
      command_delivery_preview},
+    {"endpoint list", "[--json]", "show the buyers' endpoints: on or off, paused, what waits for them",
+     DATABASE_OPTIONS JSON_OPTION
+     "\nstate: ON; OFF, by its 410 or by `leadctl endpoint off`; PAUSED, a dispatcher leaves it alone after failures or as it\n"
+     "asked, and tries it again by itself; NONE, the document gives the buyer no delivery.url.\n",
+     command_endpoint_list},
+    {"endpoint on", "BUYER...", "switch endpoints on, end their pauses; what waits for them is delivered at once", DATABASE_OPTIONS,
+     command_endpoint_on},
+    {"endpoint off", "BUYER... [--reason TEXT]", "switch endpoints off: nothing is sold to them, deliveries wait",
+     DATABASE_OPTIONS "  --reason TEXT   kept and shown by `leadctl endpoint list`\n", command_endpoint_off},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -74,6 +74,8 @@ struct buyer {
     struct span id;
     bool is_active;
     struct cap_owner caps;
+    bool is_endpoint_off; /* by its 410 or by the operator: not eligible, and deliveries wait */
+    int64_t endpoint_switched_us; /* when it was switched last; 0: never */
     const struct zone *zone; /* its own, or the installation's; CATALOG_SELLING */
     struct duplicate_rule *duplicates; /* of all its contracts, each set of fields once, with its longest window; CATALOG_SELLING */
     size_t duplicate_count;
@@ -88,6 +90,11 @@ struct buyer {
     const struct responses *responses; /* what its answers mean; NULL: the usual */
     int64_t concurrent; /* requests at once */
     int64_t per_second; /* 0: no limit */
+    /* either of both */
+    const char *ping_url; /* "" when it makes no live bids */
+    int64_t ping_timeout_ms;
+    int64_t ping_concurrent; /* questions open at once */
+    int64_t ping_per_second; /* 0: no limit */
 };
 
 enum cost_mode { COST_NONE, COST_FIXED, COST_REVENUE_SHARE };
@@ -126,6 +133,7 @@ struct contract {
     const struct buyer *buyer;
     bool is_active;
     int64_t price_cents;
+    int64_t exclusive_cents; /* what it pays when nobody else gets the lead; 0: it does not say */
     int64_t priority;
     int64_t weight; /* of WEIGHTED: its share */
     struct span *states; /* two letters each; none: anywhere */
@@ -163,9 +171,11 @@ struct campaign {
     struct span id;
     bool is_active;
     enum distribution distribution;
+    bool is_ping_post;    /* a ping comes first */
+    int64_t ping_seconds; /* how long a ping id lasts */
+    int64_t deadline_ms;  /* how long the supplier waits; 0: as long as the gateway says */
     int64_t max_sells;
     bool is_confirmed;   /* the sale depends on the buyer's answer */
-    int64_t deadline_ms; /* then: how long buyers are asked */
     struct field_spec *fields; /* system fields and the campaign's own, sorted by name */
     size_t field_count;
     const struct filter *inbound; /* NULL: none */

@@ -17,7 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_TIMEOUT_MS = 15000, DEFAULT_CONCURRENT = 64, DEFAULT_DEADLINE_MS = 5000 };
+enum {
+    DEFAULT_TIMEOUT_MS = 15000, DEFAULT_CONCURRENT = 64,
+    DEFAULT_PING_TIMEOUT_MS = 500, DEFAULT_PING_CONCURRENT = 200, DEFAULT_PING_SECONDS = 1800,
+};
 
 static const struct rate default_rates[RATE_KINDS] = {{100, 1000}, {500, 5000}, {10, 50}};
 static const char *const rate_words[RATE_KINDS] = {"ingest", "ping", "lookup"};
@@ -211,6 +214,16 @@ static int read_keys(struct load *load, const struct db_rows *rows)
     return 0;
 }
 
+static void read_ping(struct load *load, struct buyer *buyer, const struct json *ping)
+{
+    const struct json *limits = json_get(ping, "limits");
+
+    buyer->ping_url = arena_text(load->catalog->arena, json_get_text(ping, "url"));
+    buyer->ping_timeout_ms = json_get_integer(ping, "timeout_ms", DEFAULT_PING_TIMEOUT_MS);
+    buyer->ping_concurrent = json_get_integer(limits, "concurrent", DEFAULT_PING_CONCURRENT);
+    buyer->ping_per_second = json_get_integer(limits, "per_second", 0);
+}
+
 static int read_buyer(struct load *load, struct buyer *buyer, const struct db_rows *rows, int row)
 {
     struct json *doc = doc_of(load, rows, row, 2, "buyer");
@@ -221,11 +234,14 @@ static int read_buyer(struct load *load, struct buyer *buyer, const struct db_ro
         return -1;
     buyer->id = keep(load, db_text(rows, row, 0));
     buyer->is_active = span_is(db_text(rows, row, 1), "ACTIVE");
+    buyer->is_endpoint_off = db_bool(rows, row, 3);
+    buyer->endpoint_switched_us = db_int(rows, row, 4);
     buyer->url = arena_text(load->catalog->arena, json_get_text(delivery, "url"));
     buyer->timeout_ms = json_get_integer(delivery, "timeout_ms", DEFAULT_TIMEOUT_MS);
     buyer->has_legacy_signature = json_get_bool(delivery, "legacy_signature", false);
     buyer->concurrent = json_get_integer(limits, "concurrent", DEFAULT_CONCURRENT);
     buyer->per_second = json_get_integer(limits, "per_second", 0);
+    read_ping(load, buyer, json_get(doc, "ping"));
     buyer->zone = json_get(doc, "time_zone") != NULL ? catalog_clock(load->catalog, json_get_text(doc, "time_zone")) : load->catalog->clock;
     rc = caps_of(load, &buyer->caps, json_get(doc, "caps"), "buyer", SPAN(""), buyer->id);
     if (rc == 0 && load->parts & CATALOG_DELIVERY) {
@@ -328,7 +344,9 @@ static int read_campaign(struct load *load, struct campaign *campaign, const str
         campaign->distribution = (enum distribution)distribution_of(json_get_text(doc, "distribution"));
     campaign->max_sells = json_get_integer(doc, "max_sells", 1);
     campaign->is_confirmed = json_get_bool(doc, "confirm", false);
-    campaign->deadline_ms = json_get_integer(doc, "deadline_ms", DEFAULT_DEADLINE_MS);
+    campaign->is_ping_post = span_is(json_get_text(doc, "routing"), "PING_POST");
+    campaign->ping_seconds = json_get_integer(doc, "ping_seconds", DEFAULT_PING_SECONDS);
+    campaign->deadline_ms = json_get_integer(doc, "deadline_ms", 0);
     catalog_read_duplicates(load->catalog, campaign, doc);
     if (read_fields(load, campaign, json_get(doc, "fields")) == 0)
         rc = caps_of(load, &campaign->caps, json_get(doc, "caps"), "campaign", campaign->id, campaign->id);
@@ -389,6 +407,8 @@ static int read_contract(struct load *load, struct contract *contract, const str
     contract->price_cents = db_int(rows, row, 4);
     contract->priority = json_get_integer(doc, "priority", 1);
     contract->weight = json_get_integer(doc, "weight", 1);
+    if (money_parse(json_get_text(doc, "exclusive_price"), &contract->exclusive_cents) != 0)
+        contract->exclusive_cents = 0;
     contract->states = texts(load, json_get(doc, "states"), &contract->state_count);
     contract->zips = texts(load, json_get(doc, "zips"), &contract->zip_count);
     rc = caps_of(load, &contract->caps, json_get(doc, "caps"), "contract", campaign->id, contract->id);
@@ -548,7 +568,9 @@ void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx)
                             "SELECT id, kind::text, campaign_id, owner_id, time_zone FROM counter WHERE is_live ORDER BY id");
     load->at.suppliers = ask(job, &next, true, "SELECT id, status, doc::text FROM supplier ORDER BY id COLLATE \"C\"");
     load->at.keys = ask(job, &next, parts & CATALOG_KEYS, "SELECT sha256, supplier_id FROM api_key ORDER BY sha256");
-    load->at.buyers = ask(job, &next, has_buyers, "SELECT id, status, doc::text FROM buyer ORDER BY id COLLATE \"C\"");
+    load->at.buyers = ask(job, &next, has_buyers, "SELECT b.id, b.status, b.doc::text, coalesce(e.is_off, false),"
+                           " coalesce(extract(epoch FROM e.changed_at) * 1000000, 0)::int8"
+                           " FROM buyer b LEFT JOIN buyer_endpoint e ON e.buyer_id = b.id ORDER BY b.id COLLATE \"C\"");
     load->at.secrets = ask(job, &next, parts & CATALOG_DELIVERY,
                            "SELECT buyer_id, secret, ceil(extract(epoch FROM expires_at - clock_timestamp()) * 1000)::int8 FROM buyer_secret"
                            " WHERE expires_at IS NULL OR expires_at > clock_timestamp() ORDER BY buyer_id, place");

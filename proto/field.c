@@ -39,6 +39,16 @@ const char *field_type_word(enum field_type type)
     return type_words[type];
 }
 
+bool field_is_personal(const struct field_spec *spec)
+{
+    static const char *const names[] = {"first_name", "last_name", "phone", "email"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (span_is(spec->name, names[i]))
+            return true;
+    return spec->type == FIELD_PHONE || spec->type == FIELD_EMAIL;
+}
+
 const struct system_field *system_fields(size_t *count)
 {
     *count = SYSTEM_FIELDS;

@@ -35,12 +35,20 @@ struct field_list {
 const struct field *field_find(const struct field_list *fields, struct span name);
 
 enum { FIELDS_MOST = 200, VALUE_BYTES_MOST = 4096, FIELD_NAME_BYTES_MOST = 64, ID_BYTES_MOST = 64 };
+enum { FLO_TIMEOUT_MS_LEAST = 100, FLO_TIMEOUT_MS_MOST = 60000 };
 
 enum field_type { FIELD_STRING, FIELD_NUMBER, FIELD_BOOLEAN, FIELD_PHONE, FIELD_EMAIL, FIELD_DATE, FIELD_STATE, FIELD_ZIP, FIELD_URL, FIELD_LIST };
 
 /* The type of that word ("phone"), or -1. */
 int field_type_of(struct span word);
 const char *field_type_word(enum field_type type);
+
+/* Does a field go out to buyers' ping endpoints? */
+enum field_ping {
+    FIELD_PING_NONE,
+    FIELD_PING_PLAIN,  /* its normal form */
+    FIELD_PING_SHA256, /* the hash of that: proto/ping_fields.h */
+};
 
 /* What a campaign says about a field. */
 struct field_spec {
@@ -59,7 +67,11 @@ struct field_spec {
     struct pattern *pattern; /* NULL: none; the catalog's, or of whoever read the options */
     struct span pattern_text;
     struct field otherwise; /* the default's normal form; its text is absent when there is none */
+    enum field_ping ping;
 };
+
+/* Does it say who the person is? Names, phones and e-mails never go out in a ping but as a hash. */
+bool field_is_personal(const struct field_spec *spec);
 
 /* The system fields (proto/system_field.def), as a campaign has them that says nothing; `control` ones are read by us and not delivered. */
 struct system_field {

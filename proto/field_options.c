@@ -233,6 +233,20 @@ static void read_default(struct reading *reading)
         spec->otherwise = form;
 }
 
+static void read_ping(struct reading *reading)
+{
+    const struct json *option = json_get(reading->entry, "ping");
+    struct place at = {reading->place, "ping", 0};
+    struct field_spec *spec = reading->spec;
+
+    if (span_is(json_text(option), "sha256"))
+        spec->ping = FIELD_PING_SHA256;
+    else if (json_bool(option, false) && !field_is_personal(spec))
+        spec->ping = FIELD_PING_PLAIN;
+    else if (json_bool(option, false))
+        complain(reading->list, &at, "must be \"sha256\" for names, phones and e-mails: a ping gives nobody away");
+}
+
 void field_options_read(struct arena *arena, const struct json *entry, struct field_spec *spec, struct complaints *list,
                         const struct place *place)
 {
@@ -245,4 +259,5 @@ void field_options_read(struct arena *arena, const struct json *entry, struct fi
     read_pattern(&reading);
     read_values(&reading);
     read_default(&reading);
+    read_ping(&reading);
 }

@@ -20,13 +20,17 @@ enum {
 struct batch {
     struct stage *stage;
     struct inbox *inbox;
+    struct keyring *keyring;
     struct db *db;
     size_t most_leads, most_bytes;
+    batch_ask_fn *ask;
+    void *ask_ctx;
     struct buf *item; /* for encoding, used again and again */
     struct loop_timer *timer; /* somebody who stands aside wakes */
 
     bool is_busy;
     bool waits_for_catalog;
+    bool waits_for_keys;  /* a ping id was sealed with a key that we have not read */
     bool asks_for_newer;  /* a lead was judged by a newer catalog than ours */
     int catalogs_read;    /* since then */
     bool catalog_changed; /* since the batch began */
@@ -90,7 +94,7 @@ static void hint(struct batch *batch, const struct decision *decision, const str
 }
 
 /* The post on whose answer the sale depends. One that is lost costs this buyer its chance. */
-static void ask(struct batch *batch, const struct decision *decision)
+static void ask_buyer(struct batch *batch, const struct decision *decision)
 {
     const struct lead *lead = decision->plan->lead;
     const struct try *asked = decision->asked;
@@ -113,7 +117,7 @@ static void tell(struct batch *batch, const struct decision *decision)
         for (size_t i = 0; i < decision->plan->candidate_count; i++)
             metric_add(batch->gave_up, (int64_t)decision->plan->candidates[i].gave_up);
     if (decision->asked != NULL) {
-        ask(batch, decision);
+        ask_buyer(batch, decision);
         return;
     }
     batch_answer(batch, decision->plan->lead, (int)decision->answer_status, decision->answer_body, 0, is_recorded);
@@ -404,9 +408,16 @@ static void take(struct batch *batch)
     batch->count = 0;
     for (at = &batch->entries; *at != NULL;) {
         struct entry *entry = *at;
-        bool is_late = entry->expires_ms <= now_ms;
+        bool is_late = !entry->is_distributing && entry->expires_ms <= now_ms;
+        bool is_ours = entry->is_distributing || (!is_late && is_current(batch, &entry->lead));
 
-        if (entry->is_distributing || (!is_late && is_current(batch, &entry->lead))) {
+        if (is_ours && !entry->is_distributing && entry->quotes == NULL && plan_needs_bids(stage_catalog(batch->stage), &entry->lead)) {
+            *at = entry->next;
+            batch->ask(batch->ask_ctx, &entry);
+            clear_suspects(batch, 1);
+            continue;
+        }
+        if (is_ours) {
             batch->count++;
             at = &entry->next;
             continue;
@@ -431,12 +442,30 @@ static void ask_for_newer(struct batch *batch)
     stage_refresh_catalog(batch->stage);
 }
 
+/* Is there a ping id of which only a new reading of the keys can say that it is none of ours? It is read when this is true. */
+static bool needs_keys(struct batch *batch)
+{
+    bool lacks_key = false;
+
+    for (size_t i = 0; i < batch->count; i++)
+        lacks_key |= batch->plans[i].lacks_ping_key;
+    batch->waits_for_keys = lacks_key && keyring_refresh(batch->keyring);
+    return batch->waits_for_keys;
+}
+
+void batch_keys_read(struct batch *batch)
+{
+    batch->waits_for_keys = false;
+    begin(batch);
+}
+
 static void begin(struct batch *batch)
 {
+    static const struct quotes nobody;
     const struct catalog *catalog = stage_catalog(batch->stage);
     size_t i;
 
-    while (!batch->is_busy && !batch->waits_for_catalog && db_is_up(batch->db) && inbox_waiting(batch->inbox) > 0) {
+    while (!batch->is_busy && !batch->waits_for_catalog && !batch->waits_for_keys && db_is_up(batch->db) && inbox_waiting(batch->inbox) > 0) {
         take(batch);
         if (batch->waits_for_catalog) {
             ask_for_newer(batch);
@@ -451,7 +480,14 @@ static void begin(struct batch *batch)
         batch->plans = arena_alloc(batch->arena, batch->count * sizeof *batch->plans);
         i = 0;
         for (struct entry *entry = batch->entries; entry != NULL; entry = entry->next)
-            plan_make(batch->arena, catalog, &entry->lead, entry->expires_ms - clock_mono_ms(), &batch->plans[i++]);
+{
+            plan_make(batch->arena, catalog, keyring_keys(batch->keyring), &entry->lead, entry->quotes != NULL ? entry->quotes : &nobody, &batch->plans[i]);
+            batch->plans[i++].left_ms = entry->expires_ms - batch->begun_ns / 1000000;
+        }
+        if (needs_keys(batch)) {
+            put_back(batch);
+            return;
+        }
         wanted_collect(batch->arena, batch->plans, batch->count, batch->reads_all_ids, &batch->wanted);
         store_read(batch->db, catalog, &batch->wanted, on_read, batch);
         metric_add(batch->batches, 1);
@@ -492,12 +528,13 @@ static void on_timer(void *ctx)
     batch_kick(batch);
 }
 
-struct batch *batch_new(struct stage *stage, struct inbox *inbox, size_t most_leads, size_t most_bytes)
+struct batch *batch_new(struct stage *stage, struct inbox *inbox, struct keyring *keyring, size_t most_leads, size_t most_bytes)
 {
     struct batch *batch = must_zalloc(sizeof *batch);
 
     batch->stage = stage;
     batch->inbox = inbox;
+    batch->keyring = keyring;
     batch->most_leads = batch->limit = most_leads;
     batch->most_bytes = most_bytes;
     batch->item = buf_new(4096);
@@ -514,6 +551,12 @@ struct batch *batch_new(struct stage *stage, struct inbox *inbox, size_t most_le
     batch->seconds = metric_histogram("leadline_batch_seconds", NULL, "From the first lock to the commit.");
     batch->db = stage_open_db(stage, store_settings, store_statements, on_state, batch);
     return batch;
+}
+
+void batch_on_ask(struct batch *batch, batch_ask_fn *ask, void *ctx)
+{
+    batch->ask = ask;
+    batch->ask_ctx = ctx;
 }
 
 void batch_free(struct batch **batch)

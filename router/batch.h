@@ -20,11 +20,16 @@
 
 #include "proto/stage.h"
 #include "router/inbox.h"
+#include "router/keyring.h"
 
 struct batch;
 
-/* Opens the connection of the batches. Borrows stage and inbox. */
-struct batch *batch_new(struct stage *stage, struct inbox *inbox, size_t most_leads, size_t most_bytes);
+/* Opens the connection of the batches. Borrows stage, inbox and keyring. */
+struct batch *batch_new(struct stage *stage, struct inbox *inbox, struct keyring *keyring, size_t most_leads, size_t most_bytes);
+
+/* A lead for which buyers have to be asked before it is decided: takes the entry, which comes back with their bids. */
+typedef void batch_ask_fn(void *ctx, struct entry **entry);
+void batch_on_ask(struct batch *batch, batch_ask_fn *ask, void *ctx);
 void batch_free(struct batch **batch);
 
 /* Something waits, or could go on: begins a batch unless one is under way. */
@@ -32,6 +37,9 @@ void batch_kick(struct batch *batch);
 
 /* The catalog was swapped: what was planned with the old one must not be looked at any more. */
 void batch_catalog_changed(struct batch *batch);
+
+/* The keys of ping ids were read. */
+void batch_keys_read(struct batch *batch);
 
 bool batch_is_idle(const struct batch *batch);
 

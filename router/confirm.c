@@ -121,17 +121,20 @@ static struct try *ask_next(struct arena *arena, struct facts *facts, const stru
 void confirm_begin(struct arena *arena, struct facts *facts, struct decision *decision)
 {
     const struct plan *plan = decision->plan;
-    int64_t time_ms = plan->left_ms - REPLY_MS < plan->campaign->deadline_ms ? plan->left_ms - REPLY_MS : plan->campaign->deadline_ms;
+    int64_t most_ms = plan->campaign->deadline_ms > 0 ? plan->campaign->deadline_ms : DEADLINE_MS, left_ms = plan->left_ms - REPLY_MS;
+    int64_t time_ms = left_ms < most_ms ? left_ms : most_ms;
     struct turns turns = {0};
     size_t count;
 
     decision->deadline_us = facts->now_us + time_ms * 1000;
     count = sell_order(arena, facts, decision, &turns);
     decision->asked = ask_next(arena, facts, decision, count);
-    if (decision->asked == NULL)
+    if (decision->asked == NULL) {
         sell_to_nobody(decision);
-    else
-        decision->state = LEAD_DISTRIBUTING;
+        return;
+    }
+    decision->state = LEAD_DISTRIBUTING;
+    sell_use_ping(arena, facts, decision, decision->asked->buyer_id);
 }
 
 /* Going on ------------------------------------------------------------------------------------------------------------ */
@@ -145,7 +148,7 @@ static void wait_until(struct decision *decision, int64_t at_us)
 static void add_sale(struct decision *decision, const struct try *try)
 {
     decision->sales[decision->sale_count++] = (struct sale){
-        .buyer_id = try->buyer_id, .contract_id = try->contract_id, .price_cents = try->price_cents, .delivery_id = try->delivery_id,
+        .buyer_id = try->buyer_id, .contract_id = try->contract_id, .price_cents = try->price_cents, .delivery_id = try->delivery_id, .redirect_url = try->redirect_url,
     };
     decision->price_cents += try->price_cents;
     decision->cost_cents += try->cost_cents;
@@ -231,6 +234,10 @@ static bool is_undecided(const struct facts *facts, const struct plan *plan, con
 
 bool confirm_must_wait(const struct facts *facts, const struct plan *plan)
 {
+    const struct ping_use *use = plan->ping != NULL ? map_get(facts->uses, uuid_span(&plan->ping->ping_id)) : NULL;
+
+    if (use != NULL && span_is(use->status, "DISTRIBUTING"))
+        return true;
     for (size_t i = 0; i < plan->key_count; i++)
         if (is_undecided(facts, plan, &plan->keys[i].key))
             return true;

@@ -25,6 +25,7 @@ enum {
     ANSWER_GRACE_MS = 250, /* a verdict may be so long on its way into the database after the buyer's time is over */
     ADOPT_AFTER_MS = 1000,
     ASK_LEAST_MS = 50,     /* with less time left nobody is asked */
+    DEADLINE_MS = 5000,    /* for a campaign that names none */
     REPLY_MS = 100,        /* of the supplier's time are kept for recording and answering */
 };
 

@@ -6,6 +6,7 @@
 #include "router/duplicate.h"
 #include "router/sell.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { HOUR_MS = 3600 * 1000 };
@@ -13,6 +14,92 @@ enum { HOUR_MS = 3600 * 1000 };
 struct counter *facts_counter(const struct facts *facts, const int64_t *id)
 {
     return *id == 0 ? NULL : map_get(facts->counters, (struct span){(const char *)id, sizeof *id});
+}
+
+/* Adds a sale of the candidate, which has passed. */
+static void add_sale(struct arena *arena, struct decision *decision, const struct candidate *candidate)
+{
+    const struct contract *contract = candidate->contract;
+
+    decision->sales[decision->sale_count++] = (struct sale){
+        .buyer_id = arena_copy(arena, contract->buyer->id), .contract_id = arena_copy(arena, contract->id),
+        .price_cents = candidate->price_cents, .lease_ms = contract->buyer->url[0] != '\0' ? contract->buyer->timeout_ms : 0,
+    };
+    decision->price_cents += candidate->price_cents;
+}
+
+/* Whoever would pay more for being alone than those who have been found pay together, if there is room for that; best first, ties in order. */
+static struct candidate *find_exclusive(struct arena *arena, const struct facts *facts, const struct decision *decision, size_t count)
+{
+    const struct plan *plan = decision->plan;
+    const struct decision alone = {.plan = plan};
+    int64_t most_cents = decision->price_cents;
+    struct candidate *best = NULL;
+
+    if (plan->campaign->max_sells == 1 || plan->lead->wanted_buyer_id.len > 0)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct candidate candidate = plan->candidates[i];
+        bool may_sell = candidate.pass == PASS_NONE || candidate.pass == PASS_SOLD_OUT || candidate.pass == PASS_SAME_BUYER || pass_is_full(candidate.pass);
+
+        candidate.price_cents = candidate.exclusive_cents;
+        if (!may_sell || candidate.exclusive_cents <= most_cents || sell_judge(arena, facts, &alone, &candidate) != PASS_NONE)
+            continue;
+        best = &plan->candidates[i];
+        most_cents = candidate.exclusive_cents;
+    }
+    return best;
+}
+
+static void sell_exclusively(struct arena *arena, struct decision *decision, struct candidate *buyer, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct candidate *candidate = &decision->plan->candidates[i];
+
+        if (candidate->pass == PASS_NONE || candidate->pass == PASS_SOLD_OUT || candidate->pass == PASS_SAME_BUYER)
+            candidate->pass = PASS_EXCLUSIVE;
+    }
+    buyer->pass = PASS_NONE;
+    buyer->full = NULL;
+    buyer->price_cents = buyer->exclusive_cents;
+    decision->sale_count = 0;
+    decision->price_cents = 0;
+    add_sale(arena, decision, buyer);
+}
+
+/* Finds the first of the eligible that have room, or whoever pays more for being alone. */
+static void find_buyers(struct arena *arena, const struct facts *facts, struct decision *decision, size_t count)
+{
+    const struct plan *plan = decision->plan;
+    struct candidate *exclusive;
+
+    decision->sales = arena_alloc(arena, (count + 1) * sizeof *decision->sales);
+    for (size_t i = 0; i < count; i++) {
+        struct candidate *candidate = &plan->candidates[i];
+
+        if (candidate->pass != PASS_NONE)
+            continue;
+        candidate->pass = sell_judge(arena, facts, decision, candidate);
+        if (candidate->pass == PASS_NONE)
+            add_sale(arena, decision, candidate);
+    }
+    exclusive = find_exclusive(arena, facts, decision, count);
+    if (exclusive != NULL)
+        sell_exclusively(arena, decision, exclusive, count);
+}
+
+/* The buyers' caps count what they pay, and they remember the lead. */
+static void take_from_buyers(struct arena *arena, struct facts *facts, const struct decision *decision, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct candidate *candidate = &decision->plan->candidates[i];
+
+        if (candidate->pass != PASS_NONE)
+            continue;
+        sell_take(facts, &candidate->contract->caps, candidate->price_cents);
+        sell_take(facts, &candidate->contract->buyer->caps, candidate->price_cents);
+        duplicate_hold_sale(arena, facts, decision->plan, candidate);
+    }
 }
 
 /* Sells to the first of the eligible that have room, and counts that. */
@@ -25,27 +112,7 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
     size_t count;
 
     count = sell_order(arena, facts, decision, &turns);
-    decision->sales = arena_alloc(arena, count * sizeof *decision->sales);
-    for (size_t i = 0; i < count; i++) {
-        struct candidate *candidate = &plan->candidates[i];
-        const struct contract *contract = candidate->contract;
-
-        if (candidate->pass != PASS_NONE)
-            continue;
-        candidate->pass = sell_judge(arena, facts, decision, candidate);
-        if (candidate->pass != PASS_NONE)
-            continue;
-        decision->sales[decision->sale_count++] = (struct sale){
-            .buyer_id = arena_copy(arena, contract->buyer->id), .contract_id = arena_copy(arena, contract->id),
-            .price_cents = candidate->price_cents, .lease_ms = contract->buyer->url[0] != '\0' ? contract->buyer->timeout_ms : 0,
-        };
-        decision->price_cents += candidate->price_cents;
-        if (counts) {
-            sell_take(facts, &contract->caps, candidate->price_cents);
-            sell_take(facts, &contract->buyer->caps, candidate->price_cents);
-            duplicate_hold_sale(arena, facts, plan, candidate);
-        }
-    }
+    find_buyers(arena, facts, decision, count);
     if (decision->sale_count == 0) {
         sell_to_nobody(decision);
         return;
@@ -53,8 +120,10 @@ static void sell(struct arena *arena, struct facts *facts, struct decision *deci
     decision->state = LEAD_ACCEPTED;
     decision->cost_cents = counts ? cost_cents(&source->cost, decision->price_cents) : 0;
     decision->sales[0].cost_cents = decision->cost_cents;
+    sell_use_ping(arena, facts, decision, decision->sales[0].buyer_id);
     if (!counts)
         return;
+    take_from_buyers(arena, facts, decision, count);
     sell_take(facts, &source->caps, decision->cost_cents);
     sell_take(facts, &source->supplier->caps, decision->cost_cents);
     sell_take(facts, &plan->campaign->caps, decision->cost_cents);
@@ -73,8 +142,30 @@ static void reject(struct decision *decision, enum reason reason)
     decision->reason = reason;
 }
 
-/* A lead that is new: judged in the order of SPEC.md, 3. */
-static void judge_new(struct arena *arena, struct facts *facts, struct decision *decision)
+/* Is there something wrong with the ping that the lead names? Returns true when it is rejected for that. */
+static bool refuse_ping(const struct facts *facts, struct decision *decision)
+{
+    const struct plan *plan = decision->plan;
+
+    if (plan->ping_fault != REASON_NONE) {
+        reject(decision, plan->ping_fault);
+        decision->message = plan->ping_message;
+        return true;
+    }
+    if (plan->ping == NULL)
+        return false;
+    decision->use = map_get(facts->uses, uuid_span(&plan->ping->ping_id));
+    if (decision->use != NULL)
+        reject(decision, REASON_PING_USED);
+    else if (plan->ping->expires_at_ms <= facts->now_us / 1000)
+        reject(decision, REASON_PING_EXPIRED);
+    else
+        return false;
+    return true;
+}
+
+/* What comes before selling, in the order of SPEC.md, 3. Returns true when that settles it. */
+static bool is_settled(struct facts *facts, struct decision *decision)
 {
     const struct plan *plan = decision->plan;
     const struct holder *holder;
@@ -82,19 +173,21 @@ static void judge_new(struct arena *arena, struct facts *facts, struct decision 
 
     if (plan->verdict != REASON_NONE) {
         reject(decision, plan->verdict);
-        return;
+        return true;
     }
+    if (refuse_ping(facts, decision))
+        return true;
     holder = duplicate_of_campaign(facts, plan);
     if (holder != NULL) {
         decision->state = LEAD_DUPLICATE;
         decision->reason = REASON_DUPLICATE;
         if (span_equal(holder->supplier_id, plan->lead->supplier_id))
             decision->duplicate_of = holder->lead_id;
-        return;
+        return true;
     }
     if (!plan->campaign->is_active || !plan->source->is_active || !plan->source->supplier->is_active) {
         reject(decision, REASON_SOURCE_PAUSED);
-        return;
+        return true;
     }
     cents = cost_least(&plan->source->cost);
     decision->full = sell_full_cap(facts, &plan->source->caps, cents);
@@ -102,15 +195,11 @@ static void judge_new(struct arena *arena, struct facts *facts, struct decision 
         decision->full = sell_full_cap(facts, &plan->source->supplier->caps, cents);
     if (decision->full != NULL) {
         reject(decision, REASON_SOURCE_CAPPED);
-        return;
+        return true;
     }
-    if (plan->campaign->is_confirmed)
-        confirm_begin(arena, facts, decision);
-    else
-        sell(arena, facts, decision);
+    return false;
 }
 
-/* ... and remembered for the ones after it. */
 static void decide_new(struct arena *arena, struct facts *facts, struct decision *decision)
 {
     if (decision->plan->verdict == REASON_NONE) {
@@ -124,9 +213,48 @@ static void decide_new(struct arena *arena, struct facts *facts, struct decision
         }
     }
     decision->action = ACTION_RECORD;
-    judge_new(arena, facts, decision);
-    if (duplicate_counts(decision))
+    if (!is_settled(facts, decision)) {
+        if (decision->plan->campaign->is_confirmed)
+            confirm_begin(arena, facts, decision);
+        else
+            sell(arena, facts, decision);
+    }
+    if (duplicate_counts(decision)) /* remembered for the ones after it */
         duplicate_hold_lead(arena, facts, decision->plan);
+}
+
+/* Leaves the first of each buyer's contracts that would buy. Returns how many do. */
+static size_t leave_one_a_buyer(const struct plan *plan)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->eligible_count; i++) {
+        struct candidate *candidate = &plan->candidates[i];
+
+        for (size_t j = 0; j < i && candidate->pass == PASS_NONE; j++)
+            if (plan->candidates[j].pass == PASS_NONE && plan->candidates[j].contract->buyer == candidate->contract->buyer)
+                candidate->pass = PASS_SAME_BUYER;
+        count += candidate->pass == PASS_NONE;
+    }
+    return count;
+}
+
+void decide_ping(struct arena *arena, struct facts *facts, const struct plan *plan, struct decision *decision)
+{
+    struct turns turns = {0};
+
+    *decision = (struct decision){.plan = plan};
+    if (is_settled(facts, decision))
+        return;
+    sell_order(arena, facts, decision, &turns);
+    for (size_t i = 0; i < plan->eligible_count; i++)
+        if (plan->candidates[i].pass == PASS_NONE)
+            plan->candidates[i].pass = sell_judge(arena, facts, decision, &plan->candidates[i]);
+    if (leave_one_a_buyer(plan) > 0)
+        return;
+    sell_to_nobody(decision);
+    for (size_t i = 0; i < plan->eligible_count; i++)
+        decision->is_full |= pass_is_full(plan->candidates[i].pass);
 }
 
 /* The earlier request under the same Idempotency-Key, recorded or of this batch. Returns true when that settles it. */

@@ -29,6 +29,7 @@
 #include "proto/catalog.h"
 #include "proto/frame.h"
 #include "proto/lead_state.h"
+#include "proto/ping_token.h"
 #include "proto/reason.h"
 #include "router/cap.h"
 #include "router/rank.h"
@@ -59,6 +60,19 @@ struct plan {
     struct sold_keys *sold_keys;     /* of the eligible ones' buyers that have rules, each once */
     size_t sold_keys_count;
     struct uuid phone_key, email_key; /* for look-ups; nil: none */
+    const struct ping_token *ping;   /* what it was offered; NULL: nothing */
+    enum reason ping_fault;          /* PING_REQUIRED or PING_MISMATCH; NONE: none is known yet */
+    const char *ping_message;        /* then: more precise than the reason's own, static; NULL: that one */
+    bool lacks_ping_key;             /* the ping id was sealed with a key that we do not have (yet) */
+};
+
+/* The lead that has used a ping up. */
+struct ping_use {
+    struct uuid ping_id;
+    struct uuid lead_id;
+    struct span status, buyer_id, campaign_id; /* of that lead; its first buyer */
+    bool is_ours; /* a lead of this batch: to be written */
+    int64_t expires_us;
 };
 
 /* An earlier lead under a duplicate key. */
@@ -95,6 +109,7 @@ struct try {
     enum try_state { TRY_OPEN, TRY_ACCEPTED, TRY_REFUSED } state;
     struct uuid *keys;      /* duplicate keys that the buyer's rules hold for it */
     size_t key_count;
+    struct span redirect_url; /* where its buyer wants the person to be sent; absent: nowhere */
     struct span word;       /* its delivery's state (SQL: delivery_state), by which an open one is settled */
 };
 
@@ -118,6 +133,7 @@ struct facts {
     struct map *distributing;    /* struct distributing by lead id */
     struct span router;          /* this one's name */
     bool has_dispatcher;         /* somebody could ask buyers */
+    struct map *uses;            /* struct ping_use by ping id; NULL when no lead names a ping */
 };
 
 /* Finds a counter of the facts; NULL when id is 0. */
@@ -125,6 +141,7 @@ struct counter *facts_counter(const struct facts *facts, const int64_t *id);
 
 struct sale {
     struct span buyer_id, contract_id;
+    struct span redirect_url;   /* of a buyer who was asked (confirm.h); absent: none */
     int64_t price_cents, cost_cents;
     struct uuid delivery_id;
     struct span dispatcher;     /* name of who holds the lease; absent: nobody */
@@ -151,6 +168,7 @@ struct decision {
     size_t sale_count;
     int64_t price_cents, cost_cents;
     const struct cap *full;     /* of SOURCE_CAPPED */
+    bool is_full;               /* of a ping: who would buy has no room */
     const struct recorded *recorded;
     const struct decision *follows;
     /* of a lead that is, or was, DISTRIBUTING */
@@ -160,6 +178,8 @@ struct decision {
     struct try *asked;                 /* the try that begins; NULL: none */
     int64_t deadline_us;               /* of the whole lead */
     int64_t wait_until_us;             /* of ACTION_WAIT; 0: soon */
+    const struct ping_use *use; /* of PING_USED */
+    const char *message;        /* more precise than the reason's own, static; NULL: that one, or the validator's */
     /* made from it for the database and the supplier, before the write */
     int64_t answer_status;
     struct span answer_body, reasons, trail, fields;
@@ -167,5 +187,12 @@ struct decision {
 
 /* Decides the plans in order; decisions[i] belongs to plans[i]. */
 void decide_batch(struct arena *arena, struct facts *facts, const struct plan *plans, size_t count, struct decision *decisions);
+
+/*
+ * What would become of a ping, now? The candidates that would buy come in selling order among plan->candidates, with PASS_NONE, a buyer's
+ * best contract alone. Turns are looked at and not taken; facts stay as they are. decision->reason is NONE when there are any, else why
+ * nobody buys; UNMATCHED with is_full when all that stood in the way were caps.
+ */
+void decide_ping(struct arena *arena, struct facts *facts, const struct plan *plan, struct decision *decision);
 
 #endif

@@ -1,5 +1,6 @@
 #include "router/inbox.h"
 
+#include "common/clock.h"
 #include "common/map.h"
 #include "common/must.h"
 
@@ -60,6 +61,11 @@ void hold_release(struct hold **hold)
     *hold = NULL;
 }
 
+struct arena *hold_arena(struct hold *hold)
+{
+    return hold->arena;
+}
+
 static void join_line(struct inbox *inbox, struct entry *entry)
 {
     entry->next = NULL;
@@ -80,6 +86,7 @@ static struct entry *add(struct inbox *inbox, const struct lead *lead, struct ho
     entry->hold = hold;
     hold->users++;
     entry->expires_ms = expires_ms;
+    entry->came_ns = clock_mono_ns();
     entry->bytes = sizeof *entry + 3 * lead->raw.len; /* raw, and what is made of it */
     for (size_t i = 0; i < lead->fields.count; i++) /* the normal forms, which may be the campaign's defaults, and their decoding */
         entry->bytes += sizeof(struct field) + lead->fields.items[i].text.len;
@@ -206,6 +213,27 @@ void inbox_done(struct inbox *inbox, struct entry **entry)
     inbox->bytes -= (*entry)->bytes;
     hold_release(&(*entry)->hold);
     free(*entry);
+    *entry = NULL;
+}
+
+bool inbox_has(const struct inbox *inbox, const struct uuid *id)
+{
+    return map_get(inbox->in_hand, uuid_span(id)) != NULL;
+}
+
+void inbox_move(struct inbox *inbox, struct entry **entry, struct inbox *to)
+{
+    struct entry *moved = *entry;
+
+    if (inbox_has(to, &moved->lead.id)) {
+        inbox_done(inbox, entry);
+        return;
+    }
+    map_remove(inbox->in_hand, uuid_span(&moved->lead.id));
+    inbox->bytes -= moved->bytes;
+    map_put(to->in_hand, uuid_span(&moved->lead.id), moved);
+    to->bytes += moved->bytes;
+    join_line(to, moved);
     *entry = NULL;
 }
 

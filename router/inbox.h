@@ -17,6 +17,8 @@
 struct inbox;
 struct hold; /* an arena and how many leads live in it */
 
+struct quotes; /* router/quote.h */
+
 struct entry {
     struct entry *next;
     struct lead lead;
@@ -27,6 +29,8 @@ struct entry {
     int64_t wake_ms;
     bool is_aside;
     size_t bytes;
+    const struct quotes *quotes; /* what buyers have bid, in the hold's arena; NULL: nobody was asked */
+    int64_t came_ns, waited_ns;  /* monotonic; how much of the time since it waited for buyers */
 };
 
 struct inbox *inbox_new(void);
@@ -35,6 +39,9 @@ void inbox_free(struct inbox **inbox);
 /* Takes the arena over, for the leads that follow. Give it back when all were added: it ends with the last lead. */
 struct hold *hold_new(struct arena **arena);
 void hold_release(struct hold **hold);
+
+/* Its arena, borrowed: for what lives as long as its leads. */
+struct arena *hold_arena(struct hold *hold);
 
 /* Adds a lead that lives in the hold. Returns false when its id is in hand already. */
 bool inbox_add(struct inbox *inbox, const struct lead *lead, struct hold *hold, int64_t expires_ms);
@@ -60,6 +67,12 @@ int64_t inbox_next_wake_ms(const struct inbox *inbox);
 
 /* The lead is answered: forgets and frees it. */
 void inbox_done(struct inbox *inbox, struct entry **entry);
+
+/* Is a lead of this id in hand? */
+bool inbox_has(const struct inbox *inbox, const struct uuid *id);
+
+/* One that was taken from here waits there from now on, or is forgotten when its id is in hand there already. */
+void inbox_move(struct inbox *inbox, struct entry **entry, struct inbox *to);
 
 size_t inbox_waiting(const struct inbox *inbox); /* not in a batch */
 size_t inbox_aside(const struct inbox *inbox);

@@ -4,6 +4,8 @@
  * frame in → inbox.c → batch.c: plan.c, rank.c → store.c reads and locks → decide.c, cap.c, cost.c → reply.c → store.c writes →
  * answers to the gateways, deliveries to the dispatchers. settle.c: what buyers refuse afterwards is given back
  * confirm.c: buyers are asked one after another; what they say wakes the lead. adopt.c: leads whose router is gone
+ *
+ * A ping instead: pings.c: plan.c, rank.c → store.c reads → decide.c → ping_reply.c → answer; auction.c when buyers are to be asked
  */
 #include "common/clock.h"
 #include "common/must.h"
@@ -12,6 +14,9 @@
 #include "router/adopt.h"
 #include "router/batch.h"
 #include "router/inbox.h"
+#include "router/keyring.h"
+#include "router/pings.h"
+#include "router/plan.h"
 #include "router/settle.h"
 #include "router/upkeep.h"
 
@@ -23,6 +28,8 @@ struct router {
     struct stage *stage;
     struct inbox *inbox;
     struct batch *batch;
+    struct keyring *keyring;
+    struct pings *pings;
     struct settle *settle;
     struct adopt *adopt;
     size_t most_bytes;
@@ -42,7 +49,7 @@ static const struct param params[] = {
 /* Takes no more frames than fit. */
 static void watch_bytes(struct router *self)
 {
-    bool is_full = inbox_bytes(self->inbox) > self->most_bytes;
+    bool is_full = inbox_bytes(self->inbox) + pings_bytes(self->pings) > self->most_bytes;
 
     if (is_full != self->is_paused) {
         self->is_paused = is_full;
@@ -62,6 +69,36 @@ static void kick(void *ctx)
     batch_kick(self->batch);
 }
 
+static void on_keys(void *ctx)
+{
+    struct router *self = ctx;
+
+    batch_keys_read(self->batch);
+}
+
+static void answer_ping(void *ctx, const struct lead *lead, int status, struct span body)
+{
+    struct router *self = ctx;
+
+    batch_answer(self->batch, lead, status, body, 0, false);
+}
+
+/* Its bids are in. */
+static void on_bidden(void *ctx, struct inbox *inbox, struct entry **entry)
+{
+    struct router *self = ctx;
+
+    inbox_move(inbox, entry, self->inbox);
+    batch_kick(self->batch);
+}
+
+static void on_ask(void *ctx, struct entry **entry)
+{
+    struct router *self = ctx;
+
+    pings_take(self->pings, self->inbox, entry);
+}
+
 static int start(struct stage *stage, struct error *err)
 {
     struct router *self = must_zalloc(sizeof *self);
@@ -72,7 +109,10 @@ static int start(struct stage *stage, struct error *err)
     self->stage = stage;
     self->most_bytes = (size_t)params_int(given, "in_hand_bytes");
     self->inbox = inbox_new();
-    self->batch = batch_new(stage, self->inbox, (size_t)params_int(given, "batch_leads"), (size_t)params_int(given, "batch_bytes"));
+    self->keyring = keyring_new(stage, on_keys, self);
+    self->batch = batch_new(stage, self->inbox, self->keyring, (size_t)params_int(given, "batch_leads"), (size_t)params_int(given, "batch_bytes"));
+    self->pings = pings_new(stage, self->keyring, answer_ping, on_bidden, self);
+    batch_on_ask(self->batch, on_ask, self);
     self->settle = settle_new(stage);
     self->adopt = adopt_new(stage, self->inbox, kick, self);
     loop_on_turn_end(stage_loop(stage), on_turn_end, self);
@@ -87,7 +127,36 @@ static void on_lead(struct router *self, const struct lead *lead, struct hold *h
         batch_answer(self->batch, lead, reason_http(REASON_UNAVAILABLE), SPAN(""), 0, false);
         return;
     }
-    inbox_add(self->inbox, lead, hold, clock_mono_ms() + left_ms);
+    if (lead->mode == MODE_PING || (lead->judged_version == stage_catalog(self->stage)->version && plan_needs_bids(stage_catalog(self->stage), lead) &&
+                                    !inbox_has(self->inbox, &lead->id)))
+        pings_add(self->pings, lead, hold, clock_mono_ms() + left_ms);
+    else
+        inbox_add(self->inbox, lead, hold, clock_mono_ms() + left_ms);
+}
+
+static void on_bids(struct router *self, struct frame *frame, struct arena *arena)
+{
+    struct bid bid;
+    struct error err;
+
+    for (size_t i = 0; i < frame->count; i++) {
+        if (frame_next_bid(frame, arena, &bid, &err) != 0) {
+            stage_refuse_frame(self->stage, frame, err.text);
+            return;
+        }
+        if (!pings_bid(self->pings, &bid)) {
+            stage_refuse_frame(self->stage, frame, "a bid without an outcome or a price");
+            return;
+        }
+    }
+}
+
+static void on_neighbour(struct stage *stage, enum stage_kind kind, struct neighbour *neighbour, bool is_up)
+{
+    struct router *self = stage_self(stage);
+
+    if (self != NULL && kind == STAGE_DISPATCHER && !is_up)
+        pings_lost(self->pings, neighbour);
 }
 
 static void on_leads(struct router *self, struct frame *frame, struct arena **arena)
@@ -134,13 +203,16 @@ static void on_frame(struct stage *stage, struct frame *frame, struct arena **ar
     case FRAME_VERDICTS:
         on_verdicts(self, frame, *arena);
         break;
+    case FRAME_BIDS:
+        on_bids(self, frame, *arena);
+        break;
     case FRAME_ANSWERS:
     case FRAME_DELIVERIES:
     case FRAME_PINGS:
-    case FRAME_BIDS:
         stage_refuse_frame(stage, frame, "not for a router");
         return;
     }
+    pings_kick(self->pings);
     batch_kick(self->batch);
 }
 
@@ -150,6 +222,7 @@ static void on_catalog(struct stage *stage, const struct catalog *old)
 
     (void)old;
     batch_catalog_changed(self->batch);
+    pings_catalog_changed(self->pings);
 }
 
 /* While there is more, every second: keys must not come faster than they go. */
@@ -169,8 +242,11 @@ static void sweep(struct stage *stage)
 {
     struct router *self = stage_self(stage);
 
-    if (self->seconds % PARTITIONS_EVERY_S == 0)
+    if (self->seconds % PARTITIONS_EVERY_S == 0) {
         upkeep_partitions(stage_db(stage));
+        upkeep_ping_keys(stage_db(stage));
+    }
+    keyring_sweep(self->keyring);
     if (!self->is_cleaning && self->seconds >= self->clean_at) {
         self->is_cleaning = true;
         self->clean_at = self->seconds + CLEAN_EVERY_S;
@@ -179,6 +255,7 @@ static void sweep(struct stage *stage)
     settle_tick(self->settle);
     adopt_tick(self->adopt);
     self->seconds++;
+    pings_kick(self->pings);
     batch_kick(self->batch);
 }
 
@@ -186,7 +263,7 @@ static bool is_idle(struct stage *stage)
 {
     struct router *self = stage_self(stage);
 
-    return batch_is_idle(self->batch) && settle_is_idle(self->settle);
+    return batch_is_idle(self->batch) && pings_waiting(self->pings) == 0 && settle_is_idle(self->settle);
 }
 
 static const char *why_not_ready(struct stage *stage)
@@ -201,7 +278,7 @@ static void load(struct stage *stage, int64_t *done, int64_t *waiting)
     struct router *self = stage_self(stage);
 
     *done = batch_answered(self->batch);
-    *waiting = (int64_t)inbox_waiting(self->inbox);
+    *waiting = (int64_t)(inbox_waiting(self->inbox) + pings_waiting(self->pings));
 }
 
 static void stop(struct stage *stage)
@@ -210,7 +287,9 @@ static void stop(struct stage *stage)
 
     adopt_free(&self->adopt);
     settle_free(&self->settle);
+    pings_free(&self->pings);
     batch_free(&self->batch);
+    keyring_free(&self->keyring);
     inbox_free(&self->inbox);
     free(self);
     stage_set_self(stage, NULL);
@@ -222,7 +301,7 @@ static const struct stage_spec spec = {
     .params = params,
     .writes_to = 1u << STAGE_GATEWAY | 1u << STAGE_DISPATCHER,
     .catalog_parts = CATALOG_CAMPAIGNS | CATALOG_SELLING | CATALOG_SECRET | CATALOG_SUPPRESSION,
-    .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .sweep = sweep,
+    .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .on_neighbour = on_neighbour, .sweep = sweep,
     .is_idle = is_idle, .why_not_ready = why_not_ready, .load = load, .stop = stop,
 };
 

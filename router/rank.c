@@ -6,9 +6,11 @@
 
 static const char *const words[] = {
     [PASS_NONE] = "", [PASS_CONTRACT_PAUSED] = "contract_paused", [PASS_BUYER_PAUSED] = "buyer_paused",
+    [PASS_ENDPOINT_OFF] = "endpoint_off",
     [PASS_STATE] = "state", [PASS_ZIP] = "zip", [PASS_FILTER] = "filter", [PASS_SCHEDULE] = "schedule",
     [PASS_SUPPRESSED] = "suppressed", [PASS_DUPLICATE] = "duplicate", [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
     [PASS_SOURCE_CAP] = "source_cap", [PASS_SUPPLIER_CAP] = "supplier_cap", [PASS_CAMPAIGN_CAP] = "campaign_cap",
+    [PASS_OTHER_BUYER] = "other_buyer", [PASS_NOT_OFFERED] = "not_offered", [PASS_NO_BID] = "no_bid", [PASS_EXCLUSIVE] = "exclusive",
     [PASS_SAME_BUYER] = "same_buyer", [PASS_SOLD_OUT] = "sold_out",
     [PASS_NO_ENDPOINT] = "no_endpoint", [PASS_ASKED] = "", [PASS_LATER] = "",
 };
@@ -16,6 +18,39 @@ static const char *const words[] = {
 const char *pass_word(enum pass pass)
 {
     return words[pass];
+}
+
+bool pass_is_full(enum pass pass)
+{
+    switch (pass) {
+    case PASS_CONTRACT_CAP:
+    case PASS_BUYER_CAP:
+    case PASS_SOURCE_CAP:
+    case PASS_SUPPLIER_CAP:
+    case PASS_CAMPAIGN_CAP:
+        return true;
+    case PASS_NONE:
+    case PASS_CONTRACT_PAUSED:
+    case PASS_BUYER_PAUSED:
+    case PASS_STATE:
+    case PASS_ZIP:
+    case PASS_FILTER:
+    case PASS_SCHEDULE:
+    case PASS_SUPPRESSED:
+    case PASS_ENDPOINT_OFF:
+    case PASS_NO_ENDPOINT:
+    case PASS_ASKED:
+    case PASS_LATER:
+    case PASS_OTHER_BUYER:
+    case PASS_NOT_OFFERED:
+    case PASS_NO_BID:
+    case PASS_DUPLICATE:
+    case PASS_EXCLUSIVE:
+    case PASS_SAME_BUYER:
+    case PASS_SOLD_OUT:
+        break;
+    }
+    return false;
 }
 
 static bool has_state(const struct contract *contract, const struct field *state)
@@ -40,6 +75,8 @@ static enum pass judge(const struct contract *contract, const struct field *stat
         return PASS_CONTRACT_PAUSED;
     if (!contract->buyer->is_active)
         return PASS_BUYER_PAUSED;
+    if (contract->buyer->is_endpoint_off)
+        return PASS_ENDPOINT_OFF;
     if (!has_state(contract, state))
         return PASS_STATE;
     if (!has_zip(contract, zip))
@@ -77,6 +114,8 @@ static void set_price(struct candidate *candidate, struct filter_view *view)
 {
     const struct contract *contract = candidate->contract;
 
+    if (candidate->is_fixed)
+        return;
     for (size_t i = 0; i < contract->price_rule_count; i++)
         if (filter_matches(contract->price_rules[i].filter, view)) {
             candidate->price_cents = contract->price_rules[i].price_cents;
@@ -116,10 +155,12 @@ static enum pass judge_timed(struct candidate *candidate, struct filter_view *vi
 
 /* Order --------------------------------------------------------------------------------------------------------------- */
 
-/* Whoever is passed over comes last. */
+/* Whoever is passed over comes last; offers come as they were offered. */
 static int by_pass(const struct candidate *x, const struct candidate *y)
 {
-    return (x->pass != PASS_NONE) - (y->pass != PASS_NONE);
+    if ((x->pass != PASS_NONE) != (y->pass != PASS_NONE))
+        return x->pass != PASS_NONE ? 1 : -1;
+    return (x->place > y->place) - (x->place < y->place);
 }
 
 /* SPEC.md, 6: priority, lowest first; ties: higher price, then id. */
@@ -150,9 +191,10 @@ static int by_highest_bid(const void *a, const void *b)
     return span_compare(x->contract->id, y->contract->id);
 }
 
-static void put_in_order(const struct campaign *campaign, struct candidate *list, size_t count)
+void rank_order(const struct campaign *campaign, struct candidate *list, size_t eligible)
 {
-    qsort(list, count, sizeof *list, campaign->distribution == DISTRIBUTION_HIGHEST_BID ? by_highest_bid : by_waterfall);
+    if (eligible > 0)
+        qsort(list, eligible, sizeof *list, campaign->distribution == DISTRIBUTION_HIGHEST_BID ? by_highest_bid : by_waterfall);
 }
 
 static void reverse(struct candidate *list, size_t count)
@@ -177,7 +219,8 @@ struct candidate *rank_candidates(struct arena *arena, const struct campaign *ca
     *eligible = 0;
     for (size_t i = 0; i < campaign->contract_count; i++) {
         const struct contract *contract = &campaign->contracts[i];
-        struct candidate candidate = {.contract = contract, .price_cents = contract->price_cents, .pass = judge(contract, state, zip)};
+        struct candidate candidate = {.contract = contract, .price_cents = contract->price_cents,
+                                      .exclusive_cents = contract->exclusive_cents, .pass = judge(contract, state, zip)};
 
         if (candidate.pass == PASS_NONE && campaign->has_rules) {
             view.gave_up = 0;
@@ -186,7 +229,7 @@ struct candidate *rank_candidates(struct arena *arena, const struct campaign *ca
         }
         list[candidate.pass == PASS_NONE ? (*eligible)++ : --end] = candidate;
     }
-    put_in_order(campaign, list, *eligible);
+    rank_order(campaign, list, *eligible);
     reverse(list + *eligible, *count - *eligible);
     return list;
 }
@@ -207,5 +250,5 @@ void rank_at(struct arena *arena, const struct campaign *campaign, const struct 
         list[i].pass = judge_timed(&list[i], &view);
         list[i].gave_up += view.gave_up;
     }
-    put_in_order(campaign, list, eligible);
+    rank_order(campaign, list, eligible);
 }

@@ -50,6 +50,16 @@ static struct json *buyers_json(const struct decision *decision)
     return list;
 }
 
+/* Where the first buyer that says so wants the person to be sent. */
+static void set_redirect(struct json *data, const struct decision *decision)
+{
+    for (size_t i = 0; i < decision->sale_count; i++)
+        if (decision->sales[i].redirect_url.len > 0) {
+            json_set_text(data, "redirect_url", decision->sales[i].redirect_url);
+            return;
+        }
+}
+
 /* Sold or not: what the source is to know of it. */
 static void answer_sale(struct arena *arena, struct decision *decision)
 {
@@ -72,19 +82,24 @@ static void answer_sale(struct arena *arena, struct decision *decision)
         json_set(data, "buyers", buyers_json(decision));
         set_money(data, "price", decision->price_cents);
     }
+    if (form != ANSWER_RECEIVED)
+        set_redirect(data, decision);
     json_set(body, "data", data);
     decision->answer_status = is_sold && form != ANSWER_RECEIVED ? 201 : 200;
     decision->answer_body = print(arena, &body);
 }
 
-/* What the supplier gets of a lead that was recorded but not taken. */
+/* What the supplier gets of a lead that was recorded but not taken; of a used ping that lead which has used it. */
 static struct json *refused_data(const struct decision *decision)
 {
     const struct lead *lead = decision->plan->lead;
+    const struct ping_use *use = decision->use;
     struct json *data = json_new_object();
 
-    set_uuid(data, "id", &lead->id);
-    json_set_text(data, "status", span_of(lead_state_word(decision->state)));
+    set_uuid(data, "id", use != NULL ? &use->lead_id : &lead->id);
+    json_set_text(data, "status", use != NULL ? use->status : span_of(lead_state_word(decision->state)));
+    if (use != NULL)
+        json_set(data, "buyer_id", use->buyer_id.len > 0 ? json_new_text(use->buyer_id) : json_new_null());
     json_set(data, "campaign_id", lead->campaign_id.len > 0 ? json_new_text(lead->campaign_id) : json_new_null());
     if (!uuid_is_nil(&decision->duplicate_of))
         set_uuid(data, "duplicate_of", &decision->duplicate_of);
@@ -98,6 +113,7 @@ static void answer_problem(struct arena *arena, struct decision *decision)
     struct problem problem = {.reason = decision->reason};
     struct buf *buf = buf_new(512);
 
+    problem.message = decision->message;
     if (is_verdict && lead->message.len > 0)
         problem.message = arena_text(arena, lead->message);
     if (is_verdict && lead->errors.count > 0)
@@ -159,7 +175,7 @@ static void fill_reasons(struct arena *arena, struct decision *decision)
 
         json_set_text(item, "code", span_of(reason_word(decision->reason)));
         json_set(item, "field", json_new_null());
-        json_set_text(item, "message", span_of(reason_message(decision->reason)));
+        json_set_text(item, "message", span_of(decision->message != NULL ? decision->message : reason_message(decision->reason)));
         json_push(list, item);
     }
     decision->reasons = print(arena, &list);
@@ -167,12 +183,19 @@ static void fill_reasons(struct arena *arena, struct decision *decision)
 
 /* The trail ----------------------------------------------------------------------------------------------------------- */
 
+static bool reason_is_of_ping(enum reason reason)
+{
+    return reason == REASON_PING_REQUIRED || reason == REASON_PING_EXPIRED || reason == REASON_PING_MISMATCH || reason == REASON_PING_USED;
+}
+
 const char *reply_step(const struct decision *decision)
 {
     if (decision->reason != REASON_NONE && decision->reason == decision->plan->verdict)
         return "validation";
     if (decision->action == ACTION_STEP)
         return "confirm";
+    if (reason_is_of_ping(decision->reason))
+        return "ping";
     return decision->state == LEAD_DUPLICATE ? "duplicates" : "sale";
 }
 
@@ -198,29 +221,39 @@ static void put_cap(struct buf *out, const struct cap *cap)
     put(out, ",\"detail\":", span_of(text));
 }
 
-/* A contract that was not passed over, and its price. */
-static void put_chosen(struct buf *out, struct span contract_id, const char *decision, int64_t price_cents)
+/* A price, and how it came about when it is a bid: "31.50, bid in 12 ms". */
+static void put_price(struct buf *out, int64_t price_cents, struct span bid)
 {
-    char price[MONEY_TEXT_BYTES];
+    char text[96], price[MONEY_TEXT_BYTES];
 
+    money_text(price_cents, price);
+    snprintf(text, sizeof text, "%s, %.*s", price, SPAN_FMT(bid));
+    put(out, ",\"detail\":", span_of(bid.len > 0 ? text : price));
+}
+
+/* A contract that was not passed over, and its price. */
+static void put_chosen(struct buf *out, struct span contract_id, const char *decision, int64_t price_cents, struct span bid)
+{
     put(out, "{\"contract_id\":", contract_id);
     put(out, ",\"decision\":", span_of(decision));
-    put(out, ",\"detail\":", span_of(money_text(price_cents, price)));
+    put_price(out, price_cents, bid);
 }
 
 static void put_candidate(struct buf *out, const struct candidate *candidate)
 {
     if (candidate->pass == PASS_NONE || candidate->pass == PASS_ASKED || candidate->pass == PASS_LATER) {
         put_chosen(out, candidate->contract->id, candidate->pass == PASS_NONE ? "sold" : candidate->pass == PASS_ASKED ? "asked" : "asked_later",
-                   candidate->price_cents);
+                   candidate->price_cents, candidate->bid);
     } else {
         put(out, "{\"contract_id\":", candidate->contract->id);
         put(out, ",\"decision\":", candidate->pass == PASS_SOLD_OUT ? SPAN("not_needed") : SPAN("passed_over"));
         put(out, ",\"reason\":", span_of(pass_word(candidate->pass)));
         if (candidate->detail.len > 0)
             put(out, ",\"detail\":", candidate->detail);
-        else
+        else if (candidate->full != NULL)
             put_cap(out, candidate->full);
+        else if (candidate->bid.len > 0)
+            put_price(out, candidate->price_cents, candidate->bid);
     }
     buf_add_text(out, "}");
 }
@@ -233,7 +266,7 @@ static void put_step(struct buf *out, const struct decision *decision)
 
     if (settled != NULL) {
         buf_add_text(out, separator);
-        put_chosen(out, settled->contract_id, settled->state == TRY_ACCEPTED ? "accepted" : "refused", settled->price_cents);
+        put_chosen(out, settled->contract_id, settled->state == TRY_ACCEPTED ? "accepted" : "refused", settled->price_cents, SPAN(""));
         if (settled->state == TRY_REFUSED)
             put(out, ",\"reason\":", decision->is_late ? SPAN("no_answer_in_time") : span_is(settled->word, "REJECTED") ? SPAN("buyer_rejected") :
                 span_is(settled->word, "DUPLICATE") ? SPAN("buyer_duplicate") : SPAN("no_answer"));
@@ -242,7 +275,7 @@ static void put_step(struct buf *out, const struct decision *decision)
     }
     if (decision->asked != NULL) {
         buf_add_text(out, separator);
-        put_chosen(out, decision->asked->contract_id, "asked", decision->asked->price_cents);
+        put_chosen(out, decision->asked->contract_id, "asked", decision->asked->price_cents, SPAN(""));
         buf_add_text(out, "}]");
         return;
     }
@@ -268,6 +301,8 @@ static void fill_trail(struct arena *arena, struct decision *decision)
         put(out, "[{\"decision\":", decision->state == LEAD_DUPLICATE ? SPAN("duplicate") : SPAN("rejected"));
         put(out, ",\"reason\":", span_of(reason_word(decision->reason)));
         put_cap(out, decision->full);
+        if (decision->message != NULL)
+            put(out, ",\"detail\":", span_of(decision->message));
         buf_add_text(out, "}]");
     }
     decision->trail = arena_copy(arena, buf_span(out));

@@ -15,7 +15,7 @@
  */
 void reply_fill(struct arena *arena, struct decision *decision);
 
-/* The word of the step under which the trail is kept: "validation", "duplicates", "sale", "confirm". */
+/* The word of the step under which the trail is kept: "validation", "ping", "duplicates", "sale", "confirm". */
 const char *reply_step(const struct decision *decision);
 
 #endif

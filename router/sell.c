@@ -4,7 +4,10 @@
 #include "router/duplicate.h"
 #include "router/turn.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+enum { HOUR_MS = 3600 * 1000 };
 
 const struct cap *sell_full_cap(const struct facts *facts, const struct cap_owner *owner, int64_t cents)
 {
@@ -62,7 +65,17 @@ enum pass sell_judge(struct arena *arena, const struct facts *facts, const struc
     return judge_cost(facts, decision, candidate);
 }
 
-/* Sorts the candidates that have room by their turns, in front of those that have none, which stay in their order. */
+static int by_place(const void *a, const void *b)
+{
+    const struct turn *x = a, *y = b;
+
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+/*
+ * Sorts the candidates that have room by their turns (those of a ping as they were offered), in front of those that have none, which
+ * stay in their order.
+ */
 static void take_turns(struct arena *arena, struct facts *facts, const struct decision *decision, struct turns *turns)
 {
     const struct plan *plan = decision->plan;
@@ -89,6 +102,8 @@ static void take_turns(struct arena *arena, struct facts *facts, const struct de
     }
     turns->count = count;
     turns->owes = turn_owe(arena, turns->list, count, plan->campaign->max_sells);
+    if (plan->ping != NULL && count > 0)
+        qsort(turns->list, count, sizeof *turns->list, by_place);
     for (size_t i = 0; i < count; i++) {
         sorted[i] = plan->candidates[turns->list[i].place];
         turns->list[i].place = i;
@@ -147,4 +162,20 @@ void sell_to_nobody(struct decision *decision)
     }
     decision->state = LEAD_UNMATCHED;
     decision->reason = REASON_UNMATCHED;
+}
+
+void sell_use_ping(struct arena *arena, struct facts *facts, const struct decision *decision, struct span buyer_id)
+{
+    const struct plan *plan = decision->plan;
+    struct ping_use *use;
+
+    if (plan->ping == NULL)
+        return;
+    use = arena_alloc(arena, sizeof *use);
+    *use = (struct ping_use){
+        .ping_id = plan->ping->ping_id, .lead_id = plan->lead->id, .status = span_of(lead_state_word(decision->state)),
+        .buyer_id = buyer_id, .campaign_id = plan->lead->campaign_id, .is_ours = true,
+        .expires_us = (plan->ping->expires_at_ms + HOUR_MS) * 1000,
+    };
+    map_put(facts->uses, uuid_span(&use->ping_id), use);
 }

@@ -36,6 +36,9 @@ enum pass sell_judge(struct arena *arena, const struct facts *facts, const struc
 /* decision->sales are made: what the lead owed is credit now, and who bought has paid. */
 void sell_pay_turns(struct arena *arena, struct facts *facts, const struct decision *decision, struct turns *turns);
 
+/* The lead's ping is used up (by a test lead, too): its first buyer stands in what a second lead is told. */
+void sell_use_ping(struct arena *arena, struct facts *facts, const struct decision *decision, struct span buyer_id);
+
 /* Nobody takes it: because its supplier's money is spent (REJECTED), or because there is no buyer. */
 void sell_to_nobody(struct decision *decision);
 

@@ -47,6 +47,11 @@ static const char READ_IDEMPOTENCY[] =
 static const char READ_LEADS[] =
     "SELECT id, answer_status, answer_body FROM lead WHERE id = ANY($1::uuid[]) AND id >= $2::uuid AND id <= $3::uuid";
 
+/* The lead that has used the ping, with its first buyer. */
+static const char READ_USES[] =
+    "SELECT u.ping_id, u.lead_id, l.status::text, s.buyer_id, l.campaign_id FROM ping_used u JOIN lead l ON l.id = u.lead_id"
+    " LEFT JOIN sale s ON s.lead_id = u.lead_id AND s.n = 1 WHERE u.ping_id = ANY($1::uuid[])";
+
 static const char WRITE_LEADS[] =
     "INSERT INTO lead (id, campaign_id, supplier_id, status, is_test, received_at, decided_at, reasons, price_cents, cost_cents,"
     " phone_key, email_key, answer_status, answer_body, raw, fields)"
@@ -61,6 +66,12 @@ static const char WRITE_IDEMPOTENCY[] =
     "INSERT INTO idempotency_key (key, body_sha256, lead_id, expires_at)"
     " SELECT key, body_sha256, lead_id, now() + interval '48 hours' FROM unnest($1::uuid[], $2::bytea[], $3::uuid[]) AS k (key, body_sha256, lead_id)"
     " ORDER BY key";
+
+/* One that another batch has used up since it was read: 23505. */
+static const char WRITE_USES[] =
+    "INSERT INTO ping_used (ping_id, lead_id, expires_at)"
+    " SELECT ping_id, lead_id, expires_at FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS u (ping_id, lead_id, expires_at)"
+    " ORDER BY ping_id";
 
 /* A key that another batch has taken since it was read: 23505. */
 static const char WRITE_KEYS[] =
@@ -109,6 +120,7 @@ static const char ROLLBACK[] = "ROLLBACK";
 const struct db_statement store_statements[] = {
     {"begin", BEGIN}, {"fence", FENCE}, {"version", VERSION}, {"lock_counters", LOCK_COUNTERS}, {"clock", CLOCK},
     {"read_keys", READ_KEYS}, {"read_idempotency", READ_IDEMPOTENCY}, {"read_leads", READ_LEADS},
+    {"read_uses", READ_USES}, {"write_uses", WRITE_USES},
     {"write_leads", WRITE_LEADS}, {"write_idempotency", WRITE_IDEMPOTENCY}, {"write_keys", WRITE_KEYS},
     {"replace_keys", REPLACE_KEYS}, {"write_sales", WRITE_SALES}, {"write_deliveries", WRITE_DELIVERIES},
     {"write_trail", WRITE_TRAIL}, {"write_counters", WRITE_COUNTERS}, {"commit", COMMIT}, {"rollback", ROLLBACK},
@@ -118,12 +130,12 @@ const struct db_statement store_statements[] = {
 
 const struct db_statement store_look_statements[] = {
     {"begin", BEGIN}, {"snapshot", SNAPSHOT}, {"version", VERSION}, {"look_at_counters", LOOK_AT_COUNTERS}, {"clock", CLOCK},
-    {"read_keys", READ_KEYS}, {"read_idempotency", READ_IDEMPOTENCY}, {"read_leads", READ_LEADS}, {"commit", COMMIT},
+    {"read_keys", READ_KEYS}, {"read_idempotency", READ_IDEMPOTENCY}, {"read_leads", READ_LEADS}, {"read_uses", READ_USES}, {"commit", COMMIT},
     {NULL, NULL},
 };
 
-/* Statements of the first round trip and of a look, by place. */
-enum { READ_BEGIN, READ_FENCE, READ_VERSION, READ_COUNTERS, READ_CLOCK, READ_DUPLICATES, READ_REPEATS, READ_RECORDED, READ_DISTRIBUTING, READ_TRIES };
+/* Statements of the first round trip and of a look, by place; those behind are there only when they are wanted. */
+enum { READ_BEGIN, READ_FENCE, READ_VERSION, READ_COUNTERS, READ_CLOCK, READ_DUPLICATES, READ_REPEATS, READ_RECORDED, READ_MORE };
 
 /* Reading ------------------------------------------------------------------------------------------------------------- */
 
@@ -134,6 +146,21 @@ static void add_uuids(struct db_job *job, const struct uuid *ids, size_t count)
         db_item_uuid(job, &ids[i]);
 }
 
+static void add_counter_ids(struct db_job *job, const struct wanted *wanted)
+{
+    db_array(job, DB_INT8, wanted->counter_count);
+    for (size_t i = 0; i < wanted->counter_count; i++)
+        db_item_int(job, wanted->counter_ids[i]);
+}
+
+static void add_zones(struct db_job *job, const struct catalog *catalog)
+{
+    db_array(job, DB_TEXT, catalog->zone_count + 1);
+    db_item_text(job, SPAN("UTC")); /* there is always one row, so always a clock */
+    for (size_t i = 0; i < catalog->zone_count; i++)
+        db_item_text(job, catalog->zones[i]);
+}
+
 /* All that follows the fence; `counters` names the statement that reads them. */
 static void ask(struct db_job *job, const struct catalog *catalog, const struct wanted *wanted, const char *counters)
 {
@@ -142,14 +169,9 @@ static void ask(struct db_job *job, const struct catalog *catalog, const struct 
 
     db_prepared(job, "version");
     db_prepared(job, counters);
-    db_array(job, DB_INT8, wanted->counter_count);
-    for (size_t i = 0; i < wanted->counter_count; i++)
-        db_item_int(job, wanted->counter_ids[i]);
+    add_counter_ids(job, wanted);
     db_prepared(job, "clock");
-    db_array(job, DB_TEXT, catalog->zone_count + 1);
-    db_item_text(job, SPAN("UTC")); /* there is always one row, so always a clock */
-    for (size_t i = 0; i < catalog->zone_count; i++)
-        db_item_text(job, catalog->zones[i]);
+    add_zones(job, catalog);
     db_prepared(job, "read_keys");
     add_uuids(job, wanted->duplicate_keys, wanted->duplicate_key_count);
     db_prepared(job, "read_idempotency");
@@ -158,6 +180,10 @@ static void ask(struct db_job *job, const struct catalog *catalog, const struct 
     add_uuids(job, wanted->lead_ids, ids);
     db_add_uuid(job, ids > 0 ? &wanted->lead_ids[0] : &nil);
     db_add_uuid(job, ids > 0 ? &wanted->lead_ids[ids - 1] : &nil);
+    if (wanted->ping_id_count > 0) {
+        db_prepared(job, "read_uses");
+        add_uuids(job, wanted->ping_ids, wanted->ping_id_count);
+    }
 }
 
 void store_read(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx)
@@ -252,20 +278,37 @@ static void read_recorded(struct arena *arena, const struct db_rows *rows, struc
     }
 }
 
+static void read_uses(struct arena *arena, const struct db_rows *rows, struct facts *facts)
+{
+    for (int i = 0; i < db_count(rows); i++) {
+        struct ping_use *use = arena_alloc(arena, sizeof *use);
+
+        use->ping_id = db_uuid(rows, i, 0);
+        use->lead_id = db_uuid(rows, i, 1);
+        use->status = arena_copy(arena, db_text(rows, i, 2));
+        use->buyer_id = arena_copy(arena, db_text(rows, i, 3));
+        use->campaign_id = arena_copy(arena, db_text(rows, i, 4));
+        map_put(facts->uses, uuid_span(&use->ping_id), use);
+    }
+}
+
 int64_t store_facts(struct arena *arena, struct db_rows *const *rows, const struct wanted *wanted, struct facts *facts)
 {
     bool is_whole = db_count(rows[READ_COUNTERS]) == (int)wanted->counter_count;
+    size_t more = READ_MORE;
 
     *facts = (struct facts){
         .now_us = db_time_us(rows[READ_CLOCK], 0, 0), .counters = map_new(), .holders = map_new(), .recorded = map_new(),
-        .idempotent = map_new(), .distributing = map_new(),
+        .idempotent = map_new(), .distributing = map_new(), .uses = map_new(),
     };
     read_counters(arena, rows[READ_COUNTERS], rows[READ_CLOCK], wanted, facts);
     read_holders(arena, rows[READ_DUPLICATES], facts);
     read_repeats(arena, rows[READ_REPEATS], facts);
     read_recorded(arena, rows[READ_RECORDED], facts);
+    if (wanted->ping_id_count > 0)
+        read_uses(arena, rows[more++], facts);
     if (wanted->lead_id_count > 0)
-        store_facts_confirm(arena, rows[READ_DISTRIBUTING], rows[READ_TRIES], facts);
+        store_facts_confirm(arena, rows[more], rows[more + 1], facts);
     return is_whole ? db_int(rows[READ_VERSION], 0, 0) : NO_VERSION;
 }
 
@@ -276,6 +319,41 @@ void facts_close(struct facts *facts)
     map_free(&facts->recorded);
     map_free(&facts->idempotent);
     map_free(&facts->distributing);
+    map_free(&facts->uses);
+}
+
+/* Without locks ------------------------------------------------------------------------------------------------------- */
+
+static const char PEEK_COUNTERS[] =
+    "SELECT id, hour_start, day_start, week_start, month_start, hour_leads, day_leads, week_leads, month_leads, total_leads,"
+    " hour_cents, day_cents, week_cents, month_cents, total_cents, turn_credit"
+    " FROM counter WHERE id = ANY($1::int8[]) ORDER BY id";
+
+const struct db_statement store_peeks[] = {
+    {"peek_counters", PEEK_COUNTERS}, {"clock", CLOCK}, {"read_keys", READ_KEYS}, {NULL, NULL},
+};
+
+enum { PEEK_AT_COUNTERS, PEEK_AT_CLOCK, PEEK_AT_DUPLICATES };
+
+void store_peek(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "peek_counters");
+    add_counter_ids(job, wanted);
+    db_prepared(job, "clock");
+    add_zones(job, catalog);
+    db_prepared(job, "read_keys");
+    add_uuids(job, wanted->duplicate_keys, wanted->duplicate_key_count);
+    db_send(db, &job, done, ctx);
+}
+
+bool store_peeked(struct arena *arena, struct db_rows *const *rows, const struct wanted *wanted, struct facts *facts)
+{
+    *facts = (struct facts){.now_us = db_time_us(rows[PEEK_AT_CLOCK], 0, 0), .counters = map_new(), .holders = map_new()};
+    read_counters(arena, rows[PEEK_AT_COUNTERS], rows[PEEK_AT_CLOCK], wanted, facts);
+    read_holders(arena, rows[PEEK_AT_DUPLICATES], facts);
+    return db_count(rows[PEEK_AT_COUNTERS]) == (int)wanted->counter_count;
 }
 
 static void ignore(void *ctx, struct db_rows *const *rows, const struct db_error *error)

@@ -25,6 +25,14 @@ void store_read(struct db *db, const struct catalog *catalog, const struct wante
  */
 void store_look(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx);
 
+/*
+ * The same without locks and without a transaction: counters, the clock and duplicate keys, for pings. A job for a connection with
+ * store_peeks; store_peeked() makes facts of its rows, and returns false when a counter is not there.
+ */
+extern const struct db_statement store_peeks[];
+void store_peek(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx);
+bool store_peeked(struct arena *arena, struct db_rows *const *rows, const struct wanted *wanted, struct facts *facts);
+
 enum { NO_VERSION = -1 };
 
 /*

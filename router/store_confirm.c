@@ -8,7 +8,8 @@ const char store_read_distributing[] =
 
 const char store_read_tries[] =
     "SELECT r.lead_id, r.try, r.contract_id, r.buyer_id, r.price_cents, r.cost_cents, r.delivery_id, r.reserved_at, r.deadline_at, r.state,"
-    " d.state::text, array_to_string(r.keys, ',')"
+    " d.state::text, array_to_string(r.keys, ','),"
+    " (SELECT a.redirect_url FROM attempt a WHERE a.lead_id = r.lead_id AND a.delivery_id = r.delivery_id ORDER BY a.attempt LIMIT 1)"
     " FROM reservation r JOIN delivery d ON d.lead_id = r.lead_id AND d.id = r.delivery_id WHERE r.lead_id = ANY($1::uuid[])"
     " ORDER BY r.lead_id, r.try";
 
@@ -46,6 +47,9 @@ const char store_release_keys[] =
     "WITH locked AS MATERIALIZED (SELECT key FROM duplicate_key WHERE key = ANY($1::uuid[]) ORDER BY key FOR UPDATE)"
     " DELETE FROM duplicate_key d USING unnest($1::uuid[], $2::uuid[]) AS k (key, lead_id)"
     " WHERE d.key = k.key AND d.lead_id = k.lead_id AND (SELECT count(*) FROM locked) > 0";
+
+const char store_release_pings[] =
+    "DELETE FROM ping_used p USING unnest($1::uuid[], $2::uuid[]) AS k (ping_id, lead_id) WHERE p.ping_id = k.ping_id AND p.lead_id = k.lead_id";
 
 const char store_end_reservations[] = "DELETE FROM reservation WHERE lead_id = ANY($1::uuid[])";
 
@@ -113,7 +117,7 @@ static void read_try(struct arena *arena, const struct db_rows *rows, int row, s
         .number = db_int(rows, row, 1), .contract_id = arena_copy(arena, db_text(rows, row, 2)), .buyer_id = arena_copy(arena, db_text(rows, row, 3)),
         .price_cents = db_int(rows, row, 4), .cost_cents = db_int(rows, row, 5), .delivery_id = db_uuid(rows, row, 6),
         .reserved_us = db_time_us(rows, row, 7), .deadline_us = db_time_us(rows, row, 8), .state = state_of(db_text(rows, row, 9)),
-        .word = arena_copy(arena, db_text(rows, row, 10)),
+        .word = arena_copy(arena, db_text(rows, row, 10)), .redirect_url = arena_copy(arena, db_text(rows, row, 12)),
     };
     try->keys = read_keys(arena, db_text(rows, row, 11), &try->key_count);
 }
@@ -175,6 +179,7 @@ CONDITION(is_settling, d->settled != NULL)
 CONDITION(is_late, d->settled != NULL && d->is_late)
 CONDITION(is_asking, d->asked != NULL)
 CONDITION(is_through, d->action == ACTION_STEP && d->asked == NULL)
+CONDITION(frees_ping, d->action == ACTION_STEP && d->asked == NULL && d->sale_count == 0 && d->plan->ping != NULL)
 
 static void add_keys_text(struct db_job *job, const struct uuid *keys, size_t count)
 {
@@ -331,6 +336,11 @@ void store_end_confirm(struct db_job *job, struct arena *arena, const struct dec
         db_array(job, DB_UUID, released.count);
         for (size_t i = 0; i < released.count; i++)
             db_item_uuid(job, released.leads[i]);
+    }
+    if (count_frees_ping(decisions, count) > 0) { /* a post that sold nothing may be repeated */
+        db_prepared(job, "release_pings");
+        EACH(DB_UUID, frees_ping, db_item_uuid(job, &d->plan->ping->ping_id))
+        EACH(DB_UUID, frees_ping, db_item_uuid(job, &lead->id))
     }
     if (count_is_through(decisions, count) == 0)
         return;

@@ -166,6 +166,37 @@ static void add_holders(struct db_job *job, struct holder *const *list, size_t c
     db_add_int(job, (int64_t)count);
 }
 
+static int by_ping(const void *a, const void *b)
+{
+    const struct ping_use *const *x = a, *const *y = b;
+
+    return uuid_compare(&(*x)->ping_id, &(*y)->ping_id);
+}
+
+/* Of all tables with keys of our own choice: sorted, so that two batches never wait for each other. */
+static void write_uses(struct db_job *job, struct arena *arena, const struct facts *facts)
+{
+    size_t count = 0, at = 0;
+    struct ping_use **ours = arena_alloc(arena, map_count(facts->uses) * sizeof(struct ping_use *)), *use;
+
+    while ((use = map_next(facts->uses, &at)) != NULL)
+        if (use->is_ours)
+            ours[count++] = use;
+    if (count == 0)
+        return;
+    qsort(ours, count, sizeof *ours, by_ping);
+    db_prepared(job, "write_uses");
+    db_array(job, DB_UUID, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_uuid(job, &ours[i]->ping_id);
+    db_array(job, DB_UUID, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_uuid(job, &ours[i]->lead_id);
+    db_array(job, DB_TIMESTAMPTZ, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_time(job, ours[i]->expires_us);
+}
+
 static void write_keys(struct db_job *job, struct arena *arena, const struct facts *facts)
 {
     size_t all = map_count(facts->holders), fresh = 0, replaced = 0, at = 0;
@@ -247,6 +278,7 @@ bool store_write(struct db *db, struct arena *arena, const struct decision *deci
     if (w.lead_count > 0)
         write_leads(job, &w);
     write_idempotency(job, &w);
+    write_uses(job, arena, facts);
     if (confirmed_count > 0)
         store_write_confirm(job, confirmed, confirmed_count, facts);
     write_keys(job, arena, facts);

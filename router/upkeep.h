@@ -10,6 +10,9 @@
 
 enum { CLEANED_AT_ONCE = 2000 }; /* keys of each table */
 
+/* A new key for ping ids when the newest is a day old; the third last is taken away. */
+void upkeep_ping_keys(struct db *db);
+
 /* Upkeep, now and then, on another connection: partitions of the coming months; a small batch of keys whose time is over. */
 void upkeep_partitions(struct db *db);
 void upkeep_keys(struct db *db, db_done_fn *done, void *ctx);

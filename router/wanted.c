@@ -43,7 +43,7 @@ static void collect_counters(struct arena *arena, const struct plan *plans, size
         most += 3 + 2 * plans[i].eligible_count + (may_be_distributing(&plans[i], reads_all_ids) ? 2 * plans[i].campaign->contract_count : 0);
     wishes = must_alloc(most * sizeof *wishes);
     for (size_t i = 0; i < count; i++) {
-        if (plans[i].verdict != REASON_NONE)
+        if (plans[i].verdict != REASON_NONE || plans[i].ping_fault != REASON_NONE)
             continue;
         wish(wishes, &wish_count, &plans[i].source->caps);
         wish(wishes, &wish_count, &plans[i].source->supplier->caps);
@@ -90,12 +90,15 @@ void wanted_collect(struct arena *arena, const struct plan *plans, size_t count,
     wanted->duplicate_keys = arena_alloc(arena, keys * sizeof *wanted->duplicate_keys);
     wanted->idempotency_keys = arena_alloc(arena, count * sizeof *wanted->idempotency_keys);
     wanted->lead_ids = arena_alloc(arena, count * sizeof *wanted->lead_ids);
+    wanted->ping_ids = arena_alloc(arena, count * sizeof *wanted->ping_ids);
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < plans[i].key_count; j++)
             wanted->duplicate_keys[wanted->duplicate_key_count++] = plans[i].keys[j].key;
         collect_sold_keys(&plans[i], wanted);
         if (!uuid_is_nil(&plans[i].lead->idempotency_key))
             wanted->idempotency_keys[wanted->idempotency_key_count++] = plans[i].lead->idempotency_key;
+        if (plans[i].ping != NULL)
+            wanted->ping_ids[wanted->ping_id_count++] = plans[i].ping->ping_id;
         if (reads_all_ids || plans[i].lead->is_resent)
             wanted->lead_ids[wanted->lead_id_count++] = plans[i].lead->id;
     }

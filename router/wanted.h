@@ -19,6 +19,8 @@ struct wanted {
     size_t idempotency_key_count;
     struct uuid *lead_ids; /* that may be recorded already, sorted */
     size_t lead_id_count;
+    struct uuid *ping_ids; /* that may be used up already */
+    size_t ping_id_count;
 };
 
 /*

@@ -10,7 +10,7 @@ size_t judge_lead(struct arena *arena, const struct catalog *catalog, const stru
     *verdict = (struct verdict){.reason = REASON_FORBIDDEN};
     if (supplier == NULL)
         return 0;
-    rules_judge(arena, catalog, supplier, &lead->fields, verdict);
+    rules_judge(arena, catalog, supplier, &lead->fields, lead->mode == MODE_PING, verdict);
     return inbound_judge(arena, &now, verdict);
 }
 
@@ -23,4 +23,8 @@ void judge_tell(const struct catalog *catalog, const struct verdict *verdict, st
     lead->errors = verdict->errors;
     lead->fields = verdict->normal;
     lead->is_test = verdict->is_test;
+    lead->ping_id = verdict->ping_id;
+    lead->wanted_buyer_id = verdict->wanted_buyer_id;
+    if (verdict->is_full && lead->mode == MODE_INGEST)
+        lead->mode = MODE_FULL;
 }

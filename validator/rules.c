@@ -4,12 +4,16 @@
 #include "proto/normal.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+static const char timeout_bounds[] = "must be a whole number from 100 to 60000";
 
 /* The fields of one lead, while they are judged. */
 struct judging {
     struct arena *arena;
     const struct campaign *campaign;
     const struct field_list *sent;
+    bool is_ping;
     bool *is_seen; /* by the campaign's fields: sent, good or bad */
     struct verdict *verdict;
 };
@@ -37,10 +41,35 @@ static void complain(struct judging *judging, struct span name, const char *code
     judging->verdict->reason = REASON_VALIDATION_FAILED;
 }
 
-/* Ours to read, and of work that comes later: to pass over a ping would be to sell at another price than was offered. */
-static bool is_of_ping(const struct system_field *system)
+/* What steers the lead, besides campaign, supplier and test. Returns NULL, or what is wrong with it, and *code. */
+static const char *judge_control(struct judging *judging, const struct field *form, const char **code)
 {
-    return system != NULL && (span_is(SPAN("flo_ping_id"), system->name) || span_is(SPAN("flo_buyer_id"), system->name));
+    struct verdict *verdict = judging->verdict;
+    char number[16];
+
+    *code = "not_allowed";
+    if (span_equal(form->name, SPAN("flo_ping_id"))) {
+        if (judging->is_ping)
+            return "is for the post that follows a ping";
+        verdict->ping_id = form->text;
+    } else if (span_equal(form->name, SPAN("flo_buyer_id"))) {
+        if (judging->is_ping)
+            return "is for the post that follows a ping";
+        verdict->wanted_buyer_id = form->text;
+    } else if (span_equal(form->name, SPAN("flo_mode"))) {
+        if (judging->is_ping || !span_equal(form->text, SPAN("full")))
+            return judging->is_ping ? "is for leads" : "must be full, or left out";
+        verdict->is_full = true;
+    } else if (span_equal(form->name, SPAN("flo_timeout_ms"))) {
+        *code = "out_of_range";
+        if (form->text.len >= sizeof number || memchr(form->text.ptr, '.', form->text.len) != NULL)
+            return timeout_bounds;
+        memcpy(number, form->text.ptr, form->text.len);
+        number[form->text.len] = '\0';
+        if (atoll(number) < FLO_TIMEOUT_MS_LEAST || atoll(number) > FLO_TIMEOUT_MS_MOST)
+            return timeout_bounds;
+    }
+    return NULL;
 }
 
 static void judge_defined(struct judging *judging, const struct field_spec *spec, const struct field *field)
@@ -51,6 +80,7 @@ static void judge_defined(struct judging *judging, const struct field_spec *spec
     struct field form = {.name = spec->name};
     struct field_fault fault;
     bool is_good = field_judge(judging->arena, spec, field, &form, &fault);
+    const char *why, *code;
 
     if (is_good && form.text.len == 0)
         return;
@@ -58,10 +88,10 @@ static void judge_defined(struct judging *judging, const struct field_spec *spec
         complain(judging, field->name, "invalid_format", SPAN("must be sent only once"));
     else if (!is_good)
         complain(judging, field->name, fault.code, fault.message);
-    else if (is_of_ping(system))
-        complain(judging, field->name, "not_allowed", SPAN("is not supported yet"));
     else if (system == NULL || !system->is_control)
         normal->items[normal->count++] = form;
+    else if ((why = judge_control(judging, &form, &code)) != NULL)
+        complain(judging, field->name, code, span_of(why));
     *is_seen = true;
 }
 
@@ -74,9 +104,16 @@ static void judge_undefined(struct judging *judging, const struct field *field)
         complain(judging, field->name, normal_code(result), span_of(why));
 }
 
-static void judge_fields(struct arena *arena, const struct campaign *campaign, const struct field_list *sent, struct verdict *verdict)
+/* Must it be there? A ping says as much as its supplier wants to say, and whose it is and for what. */
+static bool is_needed(const struct judging *judging, const struct field_spec *spec)
 {
-    struct judging judging = {.arena = arena, .campaign = campaign, .sent = sent, .verdict = verdict};
+    return judging->is_ping ? span_is(spec->name, "flo_campaign_id") || span_is(spec->name, "flo_supplier_id") : spec->is_required;
+}
+
+static void judge_fields(struct arena *arena, const struct campaign *campaign, const struct field_list *sent, bool is_ping,
+                         struct verdict *verdict)
+{
+    struct judging judging = {.arena = arena, .campaign = campaign, .sent = sent, .is_ping = is_ping, .verdict = verdict};
 
     if (sent->count > FIELDS_MOST) {
         complain(&judging, sent->items[FIELDS_MOST].name, "out_of_range", SPAN("is one field too many: a lead has at most 200"));
@@ -97,9 +134,9 @@ static void judge_fields(struct arena *arena, const struct campaign *campaign, c
 
         if (judging.is_seen[i])
             continue;
-        if (spec->otherwise.text.ptr != NULL)
+        if (spec->otherwise.text.ptr != NULL && !is_ping)
             verdict->normal.items[verdict->normal.count++] = spec->otherwise;
-        else if (spec->is_required)
+        else if (is_needed(&judging, spec))
             complain(&judging, spec->name, "required", SPAN("is required"));
     }
 }
@@ -143,7 +180,7 @@ static void refuse(struct verdict *verdict, enum reason reason, const char *mess
 }
 
 void rules_judge(struct arena *arena, const struct catalog *catalog, const struct supplier *supplier, const struct field_list *sent,
-                 struct verdict *out)
+                 bool is_ping, struct verdict *out)
 {
     struct span campaign_id = control(arena, sent, SPAN("flo_campaign_id"));
     struct span supplier_id = control(arena, sent, SPAN("flo_supplier_id"));
@@ -151,7 +188,7 @@ void rules_judge(struct arena *arena, const struct catalog *catalog, const struc
     *out = (struct verdict){.reason = REASON_NONE};
     out->is_test = supplier->is_test_mode || span_is(control(arena, sent, SPAN("is_test")), "true");
     if (campaign_id.len == 0) {
-        judge_fields(arena, silent_campaign(arena), sent, out);
+        judge_fields(arena, silent_campaign(arena), sent, is_ping, out);
         return;
     }
     if (supplier_id.len > 0 && !span_equal(supplier_id, supplier->id)) {
@@ -169,5 +206,5 @@ void rules_judge(struct arena *arena, const struct catalog *catalog, const struc
         refuse(out, REASON_FORBIDDEN, "this supplier is not on the campaign");
         return;
     }
-    judge_fields(arena, out->campaign, sent, out);
+    judge_fields(arena, out->campaign, sent, is_ping, out);
 }

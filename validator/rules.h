@@ -42,6 +42,8 @@ struct verdict {
     const struct campaign *campaign; /* NULL when there is none */
     const struct source *source;     /* the supplier's place there; NULL when there is none */
     bool is_test;                    /* the supplier is in test mode, or the body says so */
+    struct span ping_id, wanted_buyer_id; /* flo_ping_id and flo_buyer_id; absent when not sent */
+    bool is_full;                    /* flo_mode: ping and post in one call */
 };
 
 /*
@@ -50,9 +52,10 @@ struct verdict {
  * catalog   with CATALOG_CAMPAIGNS; the verdict's campaign and source are borrowed from it
  * supplier  whose key it was, not NULL
  * sent      the lead's fields, no two names alike save by the sender's mistake
+ * is_ping   it is a ping: nothing is required but flo_campaign_id and flo_supplier_id, and no default is filled in
  * out       overwritten; its lists live in arena, its texts in arena, catalog or sent
  */
 void rules_judge(struct arena *arena, const struct catalog *catalog, const struct supplier *supplier, const struct field_list *sent,
-                 struct verdict *out);
+                 bool is_ping, struct verdict *out);
 
 #endif

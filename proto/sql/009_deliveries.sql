@@ -3,11 +3,6 @@
 -- The schedule of attempts counts from here; their numbers go on.
 ALTER TABLE delivery ADD COLUMN attempts_before smallint NOT NULL DEFAULT 0; -- those recorded before its latest replay
 
--- When a version 7 id was made.
-CREATE FUNCTION uuid_time(id uuid) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT to_timestamp(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
-$$;
-
 -- The lead of a delivery; null when there is no such delivery. A delivery's id is made at the sale, and a lead's time is at most an
 -- hour from that: mostly some milliseconds, so the last seconds are looked at first. Only index entries of that time are read.
 CREATE FUNCTION lead_of_delivery(delivery_id uuid) RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE SET enable_seqscan = off AS $$

@@ -1,12 +1,13 @@
 /*
  * leadline-buyer - a buyer's endpoint: for `leadctl dev`, for the tests and for the bench.
  *
- * It checks the signature of each webhook, answers as it is told, and counts. With --constant it is the
- * bench's yardstick: an h2o program that answers a constant.
+ * It checks the signature of each webhook, answers as it is told, and counts; asked at /ping it bids. With --constant it is
+ * the bench's yardstick: an h2o program that answers a constant.
  */
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/systemd.h"
+#include "tests/buyer/bid.h"
 #include "tests/buyer/notice.h"
 #include "tests/buyer/signature.h"
 
@@ -26,7 +27,7 @@
 enum { BACKLOG = 4096, ACCEPTS_AT_ONCE = 16, BODY_BYTES_MOST = 1 << 20, SECRETS_MOST = 8 };
 
 static const char USAGE[] =
-    "leadline-buyer: answers webhooks as a buyer would\n"
+    "leadline-buyer: answers webhooks as a buyer would, and questions for live bids (POST /ping, or /ping/31.50 for that price)\n"
     "\n"
     "  --port N         listens on 127.0.0.1:N; 0: a free one, see the first line printed (default 0)\n"
     "                   a listening socket handed over by LISTEN_FDS is used instead\n"
@@ -35,6 +36,8 @@ static const char USAGE[] =
     "  --quiet          no line at the beginning and no counts at the end\n"
     "  --answer STATUS  default 200\n"
     "  --delay-ms MS    answers so much later\n"
+    "  --bid PRICE      bids so much when it is asked; 0: no bid (default 10.00)\n"
+    "  --bid-delay-ms MS  answers questions so much later\n"
     "  --fail-first K   answers 503 to the first K requests\n"
     "  --constant       answers a constant to everything, without looking\n"
     "  --help\n";
@@ -51,16 +54,17 @@ struct buyer {
     size_t key_count;
     bool does_print, is_quiet, is_constant;
     int answer;
-    int64_t delay_ms;
+    int64_t delay_ms, bid_delay_ms;
+    const char *bid_price;
     int64_t fail_first;
     struct {
-        uint64_t requests, accepted, failed, unsigned_ones;
+        uint64_t requests, accepted, failed, unsigned_ones, bids;
     } count;
 
     h2o_globalconf_t config;
     h2o_context_t context;
     h2o_accept_ctx_t accept;
-    h2o_timeout_t delay;
+    h2o_timeout_t delay, bid_delay;
     h2o_socket_t *listener, *signals;
     bool is_stopping;
 };
@@ -74,11 +78,23 @@ struct waiting {
 
 static struct buyer self; /* h2o's handlers carry no context of ours */
 
+static bool is_question(h2o_req_t *req)
+{
+    return !self.is_constant && bid_is_asked((struct span){req->path_normalized.base, req->path_normalized.len});
+}
+
 static void answer(h2o_req_t *req, int status)
 {
     const char *body = self.is_constant ? CONSTANT : status >= 200 && status <= 299 ? ANSWER : REFUSAL;
     size_t len = status == 204 || status == 304 ? 0 : strlen(body);
+    char bid[BID_BODY_BYTES];
 
+    if (status >= 200 && status <= 299 && is_question(req)) {
+        body = bid;
+        len = bid_print((struct span){req->path_normalized.base, req->path_normalized.len}, self.bid_price, bid);
+        if (len == 0)
+            status = 204;
+    }
     req->res.status = status;
     req->res.reason = status <= 299 ? "OK" : "Refused";
     req->res.content_length = len;
@@ -102,12 +118,12 @@ static void on_waiting_gone(void *ptr)
         h2o_timeout_unlink(&waiting->entry);
 }
 
-static void answer_later(h2o_req_t *req, int status)
+static void answer_later(h2o_req_t *req, int status, h2o_timeout_t *delay)
 {
     struct waiting *waiting = h2o_mem_alloc_shared(&req->pool, sizeof *waiting, on_waiting_gone);
 
     *waiting = (struct waiting){.entry = {.cb = on_delay_over}, .req = req, .status = status};
-    h2o_timeout_link(self.context.loop, &self.delay, &waiting->entry);
+    h2o_timeout_link(self.context.loop, delay, &waiting->entry);
 }
 
 static struct span header(h2o_req_t *req, const char *name)
@@ -165,10 +181,18 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
         self.count.accepted++;
     else
         self.count.failed++;
+    if (is_question(req)) {
+        self.count.bids++;
+        if (self.bid_delay_ms > 0)
+            answer_later(req, status, &self.bid_delay);
+        else
+            answer(req, status);
+        return 0;
+    }
     if (self.does_print)
         notice_print(body, signature, status);
     if (self.delay_ms > 0)
-        answer_later(req, status);
+        answer_later(req, status, &self.delay);
     else
         answer(req, status);
     return 0;
@@ -237,6 +261,7 @@ static int start(struct error *err)
     h2o_create_handler(h2o_config_register_path(host, "/", 0), sizeof(h2o_handler_t))->on_req = on_request;
     h2o_context_init(&self.context, h2o_evloop_create(), &self.config);
     h2o_timeout_init(self.context.loop, &self.delay, (uint64_t)self.delay_ms);
+    h2o_timeout_init(self.context.loop, &self.bid_delay, (uint64_t)self.bid_delay_ms);
     self.accept.ctx = &self.context;
     self.accept.hosts = self.config.hosts;
     self.listener = h2o_evloop_socket_create(self.context.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
@@ -277,11 +302,12 @@ static int64_t number(const char *option, const char *text, int64_t least, int64
 
 static void read_options(int argc, char **argv)
 {
-    enum { PORT = 256, SECRET, PRINT, QUIET, STATUS, DELAY, FAIL_FIRST, IS_CONSTANT, HELP };
+    enum { PORT = 256, SECRET, PRINT, QUIET, STATUS, DELAY, BID, BID_DELAY, FAIL_FIRST, IS_CONSTANT, HELP };
     static const struct option options[] = {
         {"port", required_argument, NULL, PORT},       {"secret", required_argument, NULL, SECRET},
         {"print", no_argument, NULL, PRINT},           {"quiet", no_argument, NULL, QUIET},
         {"answer", required_argument, NULL, STATUS},   {"delay-ms", required_argument, NULL, DELAY},
+        {"bid", required_argument, NULL, BID},         {"bid-delay-ms", required_argument, NULL, BID_DELAY},
         {"fail-first", required_argument, NULL, FAIL_FIRST}, {"constant", no_argument, NULL, IS_CONSTANT},
         {"help", no_argument, NULL, HELP},             {NULL, 0, NULL, 0},
     };
@@ -289,6 +315,7 @@ static void read_options(int argc, char **argv)
     int option;
 
     self.answer = 200;
+    self.bid_price = "10.00";
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
         case PORT: self.port = (int)number("--port", optarg, 0, 65535); break;
@@ -307,6 +334,14 @@ static void read_options(int argc, char **argv)
         case QUIET: self.is_quiet = true; break;
         case STATUS: self.answer = (int)number("--answer", optarg, 200, 599); break;
         case DELAY: self.delay_ms = number("--delay-ms", optarg, 0, 3600000); break;
+        case BID:
+            if (!bid_is_price(span_of(optarg))) {
+                fprintf(stderr, "leadline-buyer: --bid is a price like 31.50\n");
+                exit(2);
+            }
+            self.bid_price = optarg;
+            break;
+        case BID_DELAY: self.bid_delay_ms = number("--bid-delay-ms", optarg, 0, 3600000); break;
         case FAIL_FIRST: self.fail_first = number("--fail-first", optarg, 0, INT64_MAX); break;
         case IS_CONSTANT: self.is_constant = true; break;
         case HELP: fputs(USAGE, stdout); exit(0);
@@ -331,9 +366,9 @@ int main(int argc, char **argv)
     while (!self.is_stopping)
         h2o_evloop_run(self.context.loop, INT32_MAX);
     if (!self.is_quiet)
-        printf("requests=%llu accepted=%llu failed=%llu unsigned=%llu\n", (unsigned long long)self.count.requests,
+        printf("requests=%llu accepted=%llu failed=%llu unsigned=%llu bids=%llu\n", (unsigned long long)self.count.requests,
                (unsigned long long)self.count.accepted, (unsigned long long)self.count.failed,
-               (unsigned long long)self.count.unsigned_ones);
+               (unsigned long long)self.count.unsigned_ones, (unsigned long long)self.count.bids);
     h2o_socket_close(self.listener);
     h2o_socket_close(self.signals);
     for (size_t i = 0; i < self.key_count; i++)

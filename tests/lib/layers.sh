@@ -27,11 +27,11 @@ tests/lib   common proto'
 
 # Headers of daemons that leadctl may include: decisions without SQL and sockets; and the stores of router and validator, because
 # `leadctl explain` reads what they read by their own statements.
-pure='gateway/ingest.h gateway/spec_example.h validator/judge.h router/decide.h router/plan.h router/reply.h router/wanted.h router/store.h validator/suppressed.h validator/store.h dispatcher/webhook.h'
+pure='gateway/ingest.h gateway/spec_example.h validator/judge.h router/decide.h router/plan.h router/reply.h router/wanted.h router/store.h router/keyring.h validator/suppressed.h validator/store.h dispatcher/webhook.h'
 
 # Which files may include a library's header: header (a regular expression), then files.
 libraries='
-h2o(\.h|/.*)           ^gateway/(server[a-z_]*|loop|reply)\.[ch]$  ^tests/(buyer|bench)/
+h2o(\.h|/.*)           ^gateway/(server[a-z_]*|loop|reply)\.[ch]$  ^tests/(buyer|bench)/ ^tests/unit/test_http_client_tls\.c$
 zmq\.h                 ^common/queue\.[ch]$
 msgpack\.h             ^proto/frame[a-z_]*\.[ch]$
 libpq-fe\.h            ^common/db[a-z_]*\.[ch]$                   ^tests/bench/

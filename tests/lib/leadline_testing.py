@@ -493,6 +493,9 @@ class Client:
     def ingest(self, body, **headers):
         return self.post("/api/v1/ingest", body, **headers)
 
+    def ping(self, body, **headers):
+        return self.post("/api/v1/ping", body, **headers)
+
     def get(self, path, **headers):
         fields = {"x-api-key": self.key}
         fields.update({name.replace("_", "-"): value for name, value in headers.items()})
@@ -525,6 +528,12 @@ def lead(**fields):
     return {name: value for name, value in example.items() if value is not None}
 
 
+def ping(**fields):
+    """A ping with nothing but whose it is and for what, and the state."""
+    example = {"flo_campaign_id": "campaign_abc123", "flo_supplier_id": "supplier_xyz789", "state": "TX", **fields}
+    return {name: value for name, value in example.items() if value is not None}
+
+
 # The configuration --------------------------------------------------------------------------------------------------
 
 def buyer(id="buyer_abc", url="http://127.0.0.1:9/", secrets=(SECRET,), **more):
@@ -540,7 +549,7 @@ def source(supplier_id="supplier_xyz789", **more):
 
 
 def supplier(id="supplier_xyz789", key=API_KEY, **more):
-    limits = {"ingest": {"per_second": 1_000_000, "burst": 1_000_000}, "lookup": {"per_second": 1_000_000, "burst": 1_000_000}}
+    limits = {kind: {"per_second": 1_000_000, "burst": 1_000_000} for kind in ("ingest", "ping", "lookup")}
     return {"id": id, "name": id, "api_keys": [{"key": key}], "rate_limits": limits, **more}
 
 

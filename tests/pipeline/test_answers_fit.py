@@ -76,7 +76,7 @@ INGESTS = [
     ("nobody buys a test lead", 200, None, lambda: lt.lead(flo_campaign_id="nobody", is_test=True), {}),
     ("fields", 400, "validation_failed", lambda: lt.lead(phone="1", email=None, first_name={"a": 1}, zip_code="x"), {}),
     ("no campaign", 400, "validation_failed", lambda: lt.lead(flo_campaign_id=None), {}),
-    ("of ping-post", 400, "validation_failed", lambda: lt.lead(flo_ping_id="x"), {}),
+    ("a ping that is none", 422, "ping_mismatch", lambda: lt.lead(flo_ping_id="x"), {}),
     ("no JSON", 400, "invalid_json", lambda: "{", {}),
     ("no form", 400, "invalid_form", lambda: "a=1&a=2", {"content_type": "application/x-www-form-urlencoded"}),
     ("a malformed header", 400, "bad_request", lambda: lt.lead(), {"idempotency_key": "x" * 300}),

@@ -81,6 +81,35 @@ def test_it_fails_first_then_answers_as_told_and_counts(start):
     assert "requests=4 accepted=2 failed=2 unsigned=0" in finish()
 
 
+@pytest.mark.parametrize("args, path, status, price", [
+    ([], "/ping", 200, "10.00"), (["--bid", "31.50"], "/ping", 200, "31.50"), (["--bid", "31.50"], "/ping/7", 200, "7"),
+    (["--bid", "0"], "/ping", 204, None), ([], "/ping/0.00", 204, None), (["--answer", "500"], "/ping", 500, None),
+    (["--secret", SECRET], "/ping", 401, None),
+])
+def test_it_bids_when_it_is_asked(start, args, path, status, price):
+    client, finish = start("--port", "0", *args)
+    answer = client.request("POST", path, "{}")
+    assert answer.status == status
+    if price is not None:
+        assert answer.json() == {"bid_price": price}
+    assert "requests=1 " in (told := finish()) and "bids=1" in told
+
+
+@pytest.mark.parametrize("path", ["/", "/pings", "/ping/", "/ping/x", "/ping/1.5", "/ping/1.500", "/leads/ping"])
+def test_other_paths_are_webhooks(start, path):
+    client, finish = start("--port", "0")
+    assert client.request("POST", path, BODY).json() == {"result": "accepted"}
+    assert "bids=0" in finish()
+
+
+def test_it_bids_later(start):
+    client, _ = start("--port", "0", "--bid-delay-ms", "300")
+    began = time.monotonic()
+    assert client.request("POST", "/leads", BODY).status == 200
+    assert client.request("POST", "/ping/5.00", BODY).json() == {"bid_price": "5.00"}
+    assert 0.3 <= time.monotonic() - began < 5
+
+
 def test_it_answers_later(start):
     client, _ = start("--port", "0", "--delay-ms", "300")
     began = time.monotonic()

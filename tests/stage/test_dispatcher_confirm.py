@@ -321,6 +321,35 @@ def test_the_endpoint_goes_while_it_waits(rig, endpoint):
     assert rig.attempts(second) == [(1, None, "FAILED", "not tried: the buyer has no endpoint")]
 
 
+def test_an_endpoint_that_is_gone(rig, endpoint):
+    """410 switches it off, and nothing waits for its return."""
+    configured(rig, endpoint.url)
+    endpoint.answer = 410
+    rig.start()
+    first = rig.ask()
+    assert rig.verdict(first) == "FAILED" and rig.row(first)[:2] == ("FAILED", 1)
+    eventually(lambda: rig.query("SELECT is_off FROM buyer_endpoint") == [(True,)])
+    second = rig.ask()
+    assert rig.verdict(second) == "FAILED"
+    assert rig.attempts(second)[0][3] in ("not tried: the buyer's endpoint is off", "not tried: the buyer's endpoint is paused")
+    assert len(endpoint.requests) == 1
+
+
+def test_an_endpoint_that_is_paused(rig, endpoint):
+    """Its failures pause it; then nobody loses time with it, until a probe finds it well."""
+    configured(rig, endpoint.url)
+    endpoint.answer = 500
+    rig.start(breaker_pause_ms=1500)
+    for post in rig.ask(count=10, confirm_ms=20000):
+        assert rig.verdict(post) == "FAILED"
+    post = rig.ask()
+    assert rig.verdict(post) == "FAILED"
+    assert rig.attempts(post) == [(1, None, "FAILED", "not tried: the buyer's endpoint is paused")]
+    endpoint.answer = 200
+    eventually(lambda: rig.verdict(rig.ask()) == "ACCEPTED")
+    assert rig.verdict(rig.ask()) == "ACCEPTED"
+
+
 def test_they_go_before_a_backlog_and_within_the_limits(rig, endpoint):
     configured(rig, endpoint.url, limits={"concurrent": 1})
     event, reply = held()

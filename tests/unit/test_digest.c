@@ -173,6 +173,70 @@ static void random_and_equal(void **state)
     assert_true(digest_equal(a, b, 31));
 }
 
+/* AES-256-GCM of McGrew and Viega, "The Galois/Counter Mode of Operation", test cases 13, 14 and 16. */
+static const struct {
+    const char *key, *nonce, *aad, *plain, *sealed;
+} seals[] = {
+    {"0000000000000000000000000000000000000000000000000000000000000000", "000000000000000000000000", "", "", "530f8afbc74536b9a963b4f1c4cb738b"},
+    {"0000000000000000000000000000000000000000000000000000000000000000", "000000000000000000000000", "", "00000000000000000000000000000000",
+     "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919"},
+    {"feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308", "cafebabefacedbaddecaf888", "feedfacedeadbeeffeedfacedeadbeefabaddad2",
+     "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
+     "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
+     "76fc6ece0f4e1768cddf8853bb2d551b"},
+};
+
+static void sealing(void **state)
+{
+    uint8_t key[SEAL_KEY_BYTES], nonce[SEAL_NONCE_BYTES], aad[64], plain[64], sealed[96];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof seals / sizeof *seals; i++) {
+        size_t aad_len = strlen(seals[i].aad) / 2, plain_len = strlen(seals[i].plain) / 2, sealed_len = strlen(seals[i].sealed) / 2;
+        struct buf *out = buf_new(0), *back = buf_new(0);
+
+        digest_unhex(span_of(seals[i].key), key, sizeof key);
+        digest_unhex(span_of(seals[i].nonce), nonce, sizeof nonce);
+        digest_unhex(span_of(seals[i].aad), aad, aad_len);
+        digest_unhex(span_of(seals[i].plain), plain, plain_len);
+        digest_unhex(span_of(seals[i].sealed), sealed, sealed_len);
+        digest_seal(key, nonce, (struct span){(char *)aad, aad_len}, (struct span){(char *)plain, plain_len}, out);
+        assert_int_equal(out->len, sealed_len);
+        assert_memory_equal(out->data, sealed, sealed_len);
+        assert_int_equal(digest_open(key, nonce, (struct span){(char *)aad, aad_len}, buf_span(out), back), 0);
+        assert_true(span_equal(buf_span(back), (struct span){(char *)plain, plain_len}));
+        back->len = 0;
+        nonce[0] ^= 1;
+        assert_int_equal(digest_open(key, nonce, (struct span){(char *)aad, aad_len}, buf_span(out), back), -1);
+        nonce[0] ^= 1;
+        out->data[out->len - 1] ^= 1;
+        assert_int_equal(digest_open(key, nonce, (struct span){(char *)aad, aad_len}, buf_span(out), back), -1);
+        assert_int_equal(digest_open(key, nonce, (struct span){(char *)aad, aad_len}, (struct span){out->data, SEAL_TAG_BYTES - 1}, back), -1);
+        assert_int_equal(back->len, 0);
+        buf_free(&out);
+        buf_free(&back);
+    }
+}
+
+static const struct { const char *text; int rc; const char *hex; } url_rows[] = {
+    {"", 0, ""}, {"-_8", 0, "fbff"}, {"AA", 0, "00"}, {"AAA", 0, "0000"}, {"AAAA", 0, "000000"},
+    {"A", -1, ""}, {"AB", -1, ""}, {"AAB", -1, ""}, {"AA==", -1, ""}, {"+/8", -1, ""}, {"AA\n", -1, ""}, {"AAAAA", -1, ""},
+};
+
+static void base64url_back(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof url_rows / sizeof *url_rows; i++) {
+        struct buf *out = buf_new(0);
+        char hex[16];
+
+        if (digest_unbase64url(span_of(url_rows[i].text), out) != url_rows[i].rc)
+            fail_msg("%s is taken, or not", url_rows[i].text);
+        assert_string_equal(digest_hex((uint8_t *)out->data, out->len, hex), url_rows[i].hex);
+        buf_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +247,8 @@ int main(void)
         cmocka_unit_test(base64_of_everything),
         cmocka_unit_test(hexadecimal),
         cmocka_unit_test(random_and_equal),
+        cmocka_unit_test(sealing),
+        cmocka_unit_test(base64url_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,19 @@ static const struct {
     {"a legacy signature needs a secret", "{" BUYER(",\"delivery\":{\"url\":\"https://buyer.example/\",\"legacy_signature\":true}") "}", "/buyers/0/delivery/legacy_signature"},
     {"a delivery needs a url", "{" BUYER(",\"delivery\":{}") "}", "/buyers/0/delivery/url"},
     {"a private address: the dispatcher refuses it", "{" BUYER(",\"delivery\":{\"url\":\"http://127.0.0.1:9/\"}") "}", ""},
+    {"a ping", "{" BUYER(",\"ping\":{\"url\":\"https://buyer.example/ping\",\"timeout_ms\":50,\"limits\":{\"concurrent\":1,\"per_second\":1}}") "}", ""},
+    {"a ping needs a url", "{" BUYER(",\"ping\":{\"timeout_ms\":300}") "}", "/buyers/0/ping/url"},
+    {"wrong pings", "{\"buyers\":[{\"id\":\"1\",\"ping\":{\"url\":\"ftp://x/\",\"timeout_ms\":49}},{\"id\":\"2\",\"ping\":{\"url\":\"http://x/\",\"limits\":{\"concurrent\":0,\"x\":1}}},"
+        "{\"id\":\"3\",\"ping\":{\"url\":\"http://u@x/\",\"timeout_ms\":60001}}]}",
+     "/buyers/0/ping/timeout_ms /buyers/1/ping/limits/concurrent /buyers/1/ping/limits/x /buyers/2/ping/timeout_ms /buyers/0/ping/url /buyers/2/ping/url"},
+    {"fields of pings", "{" CAMPAIGN(",\"fields\":[{\"name\":\"state\",\"ping\":true},{\"name\":\"zip_code\",\"ping\":\"sha256\"},{\"name\":\"phone\",\"ping\":\"sha256\"},"
+        "{\"name\":\"email\",\"ping\":false},{\"name\":\"last_name\",\"ping\":\"sha256\"}]") "}", ""},
+    {"fields that give somebody away", "{" CAMPAIGN(",\"fields\":[{\"name\":\"first_name\",\"ping\":true},{\"name\":\"last_name\",\"ping\":true},{\"name\":\"phone\",\"ping\":true},"
+        "{\"name\":\"email\",\"ping\":true},{\"name\":\"x\",\"type\":\"phone\",\"ping\":true},{\"name\":\"y\",\"type\":\"email\",\"ping\":true}]") "}",
+     "/campaigns/0/fields/0/ping /campaigns/0/fields/1/ping /campaigns/0/fields/2/ping /campaigns/0/fields/3/ping /campaigns/0/fields/4/ping /campaigns/0/fields/5/ping"},
+    {"a phone by another type", "{" CAMPAIGN(",\"fields\":[{\"name\":\"phone\",\"type\":\"string\",\"ping\":true}]") "}", "/campaigns/0/fields/0/ping"},
+    {"fields of pings that the schema refuses", "{" CAMPAIGN(",\"fields\":[{\"name\":\"a\",\"ping\":\"md5\"},{\"name\":\"phone\",\"ping\":1}]") "}",
+     "/campaigns/0/fields/0/ping /campaigns/0/fields/1/ping"},
     {"caps", "{" BUYER(",\"caps\":[{\"window\":\"hour\",\"leads\":0},{\"window\":\"day\",\"leads\":1},{\"window\":\"week\",\"leads\":1},"
                        "{\"window\":\"month\",\"leads\":1},{\"window\":\"total\",\"leads\":1}]") "}", ""},
     {"bad caps", "{" BUYER(",\"caps\":[{\"window\":\"year\",\"leads\":1},{\"window\":\"day\"},{\"leads\":5},{\"window\":\"day\",\"leads\":-1},{\"window\":\"day\",\"leads\":1.5}]") "}",
@@ -101,8 +114,11 @@ static const struct {
     {"wrong places", "{" BUYER("") "," CAMPAIGN(",\"contracts\":[" CONTRACT(",\"states\":[\"tx\",\"XX\",\"Texas\"],\"zips\":[\"752011\",\"a\"],\"weight\":0") "]") "}",
      "/campaigns/0/contracts/0/zips/0 /campaigns/0/contracts/0/zips/1 /campaigns/0/contracts/0/weight"
      " /campaigns/0/contracts/0/states/0 /campaigns/0/contracts/0/states/1 /campaigns/0/contracts/0/states/2"},
-    {"not yet", "{" CAMPAIGN(",\"routing\":\"PING_POST\"") "}", "/campaigns/0/routing"},
+    {"pings and answers", "{" CAMPAIGN(",\"routing\":\"PING_POST\",\"ping_seconds\":60,\"deadline_ms\":800,\"confirm\":true") "}", ""},
     {"ways to sell", "{" CAMPAIGN(",\"distribution\":\"WEIGHTED\",\"caps\":[{\"window\":\"day\",\"leads\":1,\"budget\":\"9.5\"}]") "}", ""},
+    {"ping-post", "{" BUYER("") "," CAMPAIGN(",\"routing\":\"PING_POST\",\"ping_seconds\":60,\"deadline_ms\":800,\"contracts\":[" CONTRACT(",\"exclusive_price\":\"40.00\"") "]") "}", ""},
+    {"wrong ping-post", "{" BUYER("") "," CAMPAIGN(",\"ping_seconds\":0,\"deadline_ms\":5,\"contracts\":[" CONTRACT(",\"exclusive_price\":\"-1\"") "]") "}",
+     "/campaigns/0/ping_seconds /campaigns/0/deadline_ms /campaigns/0/contracts/0/exclusive_price"},
     {"empty means nothing", "{\"events\":[],\"suppression_lists\":[]," CAMPAIGN(",\"routing\":\"DIRECT_POST\",\"confirm\":false,\"caps\":[],\"inbound_filters\":{\"all\":[]},\"suppression_lists\":[]") "}", ""},
 };
 

@@ -159,7 +159,7 @@ static void make_lead(struct world *world, size_t i, int n)
     lead->fields.items = world->fields[n];
     add_field(&lead->fields, SPAN("email"), &text[0]);
     add_field(&lead->fields, SPAN("phone"), &text[1]);
-    plan_make(world->arena, &world->catalog, lead, 5000, &world->plans[n]);
+    plan_make(world->arena, &world->catalog, NULL, lead, NULL, &world->plans[n]);
 }
 
 /* What buyer one was sold before. */

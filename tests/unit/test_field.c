@@ -49,6 +49,8 @@ static const struct {
     {"flo_supplier_id", FIELD_STRING, true, true},
     {"flo_ping_id", FIELD_STRING, false, true},
     {"flo_buyer_id", FIELD_STRING, false, true},
+    {"flo_mode", FIELD_STRING, false, true},
+    {"flo_timeout_ms", FIELD_NUMBER, false, true},
     {"is_test", FIELD_BOOLEAN, false, true},
     {"first_name", FIELD_STRING, true, false},
     {"last_name", FIELD_STRING, true, false},

@@ -33,6 +33,7 @@ static struct field_spec spec_of(struct arena *arena, const char *entry, struct 
 
 #define NUMBERS "is for numbers and dates only"
 #define NOT_NUMBER "must be a decimal number like 1234.5, without separators, with at most 40 digits on either side of the point"
+#define NOT_PLAIN "must be \"sha256\" for names, phones and e-mails: a ping gives nobody away"
 #define NOT_DATE "must be a date that exists, as YYYY-MM-DD or MM/DD/YYYY"
 
 /* want: every complaint, "pointer: sentence", divided by |. */
@@ -87,6 +88,12 @@ static const struct { const char *claim, *entry, *want; } documents[] = {
     {"a default that is transformed first", ENTRY("string", ",\"transform\":\"lower\",\"pattern\":\"^x\",\"default\":\"X\""), ""},
     {"an empty default", ENTRY("string", ",\"default\":\"\""), "/default: must not be empty"},
     {"a default that nothing is left of", ENTRY("number", ",\"transform\":\"digits\",\"default\":\"-\""), "/default: must not be empty"},
+    {"in a ping as it is", ENTRY("zip", ",\"ping\":true"), ""},
+    {"in a ping as a hash", ENTRY("zip", ",\"ping\":\"sha256\""), ""},
+    {"in no ping", ENTRY("phone", ",\"ping\":false"), ""},
+    {"a phone in a ping as a hash", ENTRY("phone", ",\"ping\":\"sha256\""), ""},
+    {"a phone in a ping as it is", ENTRY("phone", ",\"ping\":true"), "/ping: " NOT_PLAIN},
+    {"an e-mail in a ping as it is", ENTRY("email", ",\"ping\":true"), "/ping: " NOT_PLAIN},
     {"all at once", ENTRY("number", ",\"min\":\"x\",\"min_length\":2,\"max_length\":1,\"pattern\":\"[\",\"values\":[\"x\"],\"default\":\"x\""),
      "/min: " NOT_NUMBER "|/max_length: must not be below min_length|/pattern: missing terminating ] for character class at position 1 of the pattern|"
      "/values/0: " NOT_NUMBER "|/default: " NOT_NUMBER},

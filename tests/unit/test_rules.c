@@ -20,8 +20,10 @@ static struct field_spec auto_fields[] = {
     {.name = S("first_name"), .type = FIELD_STRING, .is_required = true},
     {.name = S("flo_buyer_id"), .type = FIELD_STRING},
     {.name = S("flo_campaign_id"), .type = FIELD_STRING, .is_required = true},
+    {.name = S("flo_mode"), .type = FIELD_STRING},
     {.name = S("flo_ping_id"), .type = FIELD_STRING},
     {.name = S("flo_supplier_id"), .type = FIELD_STRING, .is_required = true},
+    {.name = S("flo_timeout_ms"), .type = FIELD_NUMBER},
     {.name = S("homeowner"), .type = FIELD_BOOLEAN},
     {.name = S("is_test"), .type = FIELD_BOOLEAN},
     {.name = S("jornaya_leadid"), .type = FIELD_STRING},
@@ -198,8 +200,15 @@ static const struct {
      {WHOLE, TEXT("flo_campaign_id", "lax")}},
     {"names mind their case", 0, REASON_VALIDATION_FAILED, "first_name:required ", "last_name=Doe " REACH_FORMS, false,
      {IDS, TEXT("First_Name", "John"), TEXT("last_name", "Doe"), REACH}},
-    {"a ping cannot be used yet", 0, REASON_VALIDATION_FAILED, "flo_ping_id:not_allowed flo_buyer_id:not_allowed ",
-     PERSON_FORMS REACH_FORMS, false, {WHOLE, TEXT("flo_ping_id", "p"), TEXT("flo_buyer_id", "b")}},
+    {"a ping, its buyer and the mode steer the lead", 0, REASON_NONE, "", PERSON_FORMS REACH_FORMS, false,
+     {WHOLE, TEXT("flo_ping_id", "p"), TEXT("flo_buyer_id", "b"), TEXT("flo_mode", "full"), NUMBER("flo_timeout_ms", "100")}},
+    {"another mode", 0, REASON_VALIDATION_FAILED, "flo_mode:not_allowed ", PERSON_FORMS REACH_FORMS, false, {WHOLE, TEXT("flo_mode", "half")}},
+    {"too little time", 0, REASON_VALIDATION_FAILED, "flo_timeout_ms:out_of_range ", PERSON_FORMS REACH_FORMS, false, {WHOLE, TEXT("flo_timeout_ms", "99")}},
+    {"too much time", 0, REASON_VALIDATION_FAILED, "flo_timeout_ms:out_of_range ", PERSON_FORMS REACH_FORMS, false, {WHOLE, NUMBER("flo_timeout_ms", "60001")}},
+    {"parts of a millisecond", 0, REASON_VALIDATION_FAILED, "flo_timeout_ms:out_of_range ", PERSON_FORMS REACH_FORMS, false, {WHOLE, NUMBER("flo_timeout_ms", "500.5")}},
+    {"more time than there is", 0, REASON_VALIDATION_FAILED, "flo_timeout_ms:out_of_range ", PERSON_FORMS REACH_FORMS, false,
+     {WHOLE, TEXT("flo_timeout_ms", "99999999999999999999999999")}},
+    {"no time at all", 0, REASON_VALIDATION_FAILED, "flo_timeout_ms:invalid_format ", PERSON_FORMS REACH_FORMS, false, {WHOLE, TEXT("flo_timeout_ms", "soon")}},
     {"options pass, defaults follow by name", 0, REASON_NONE, "", "color=RED age=18 consent=false income=0 plan=gold ", false,
      {PICKY, TEXT("color", "red"), NUMBER("age", "18")}},
     {"what is sent holds, not the default", 0, REASON_NONE, "", "plan=iron age=20 income=50000 consent=true ", false,
@@ -255,7 +264,7 @@ static void leads_are_judged(void **state)
         while (list.count < 16 && sent[list.count].name.ptr != NULL)
             list.count++;
         memset(&verdict, 0xa5, sizeof verdict);
-        rules_judge(arena, &catalog, &suppliers[rows[i].supplier], &list, &verdict);
+        rules_judge(arena, &catalog, &suppliers[rows[i].supplier], &list, false, &verdict);
         if (verdict.reason != rows[i].reason)
             fail_msg("%s: reason %d", rows[i].claim, verdict.reason);
         print_errors(&verdict.errors, text, sizeof text);
@@ -272,13 +281,72 @@ static void leads_are_judged(void **state)
     }
 }
 
-static struct verdict judge(struct arena *arena, int supplier, struct field *sent, size_t count)
+static struct verdict judge_as(struct arena *arena, int supplier, bool is_ping, struct field *sent, size_t count)
 {
     struct field_list list = {sent, count};
     struct verdict verdict;
 
-    rules_judge(arena, &catalog, &suppliers[supplier], &list, &verdict);
+    rules_judge(arena, &catalog, &suppliers[supplier], &list, is_ping, &verdict);
     return verdict;
+}
+
+static struct verdict judge(struct arena *arena, int supplier, struct field *sent, size_t count)
+{
+    return judge_as(arena, supplier, false, sent, count);
+}
+
+static const struct {
+    const char *claim;
+    const char *errors, *normal;
+    struct field sent[8];
+} ping_rows[] = {
+    {"whose and for what is enough", "", "", {IDS}},
+    {"both are needed", "flo_supplier_id:required ", "", {TEXT("flo_campaign_id", "auto")}},
+    {"what is sent is checked and brought to its form", "age:invalid_format ", "state=TX ", {IDS, TEXT("state", "texas"), TEXT("age", "old")}},
+    {"personal data may be there", "", "first_name=John ", {IDS, TEXT("first_name", "John")}},
+    {"it names no ping, no buyer, no mode", "flo_ping_id:not_allowed flo_buyer_id:not_allowed flo_mode:not_allowed ", "",
+     {IDS, TEXT("flo_ping_id", "p"), TEXT("flo_buyer_id", "b"), TEXT("flo_mode", "full")}},
+    {"nobody needs a default", "", "", {TEXT("flo_campaign_id", "picky"), TEXT("flo_supplier_id", "acme")}},
+};
+
+static void pings_are_judged(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof ping_rows / sizeof *ping_rows; i++) {
+        struct arena *arena = arena_new();
+        struct field sent[8];
+        struct verdict verdict;
+        size_t count = 0;
+        char text[1024];
+
+        memcpy(sent, ping_rows[i].sent, sizeof sent);
+        while (count < 8 && sent[count].name.ptr != NULL)
+            count++;
+        verdict = judge_as(arena, 0, true, sent, count);
+        print_errors(&verdict.errors, text, sizeof text);
+        if (strcmp(text, ping_rows[i].errors) != 0)
+            fail_msg("%s: errors are %s", ping_rows[i].claim, text);
+        print_normal(&verdict.normal, text, sizeof text);
+        if (strcmp(text, ping_rows[i].normal) != 0)
+            fail_msg("%s: normal forms are %s", ping_rows[i].claim, text);
+        if ((verdict.reason == REASON_NONE) != (verdict.errors.count == 0))
+            fail_msg("%s: reason %d", ping_rows[i].claim, verdict.reason);
+        arena_free(&arena);
+    }
+}
+
+static void control_fields_are_read(void **state)
+{
+    struct arena *arena = arena_new();
+    struct field post[] = {WHOLE, TEXT("flo_ping_id", " p1 "), TEXT("flo_buyer_id", "b1")}, full[] = {WHOLE, TEXT("flo_mode", "full")};
+    struct verdict verdict;
+
+    (void)state;
+    verdict = judge(arena, 0, post, sizeof post / sizeof *post);
+    assert_true(span_is(verdict.ping_id, "p1") && span_is(verdict.wanted_buyer_id, "b1") && !verdict.is_full);
+    verdict = judge(arena, 0, full, sizeof full / sizeof *full);
+    assert_true(verdict.is_full && verdict.ping_id.len == 0 && verdict.reason == REASON_NONE);
+    arena_free(&arena);
 }
 
 static void a_verdict_says_where(void **state)
@@ -448,6 +516,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leads_are_judged),
+        cmocka_unit_test(pings_are_judged),
+        cmocka_unit_test(control_fields_are_read),
         cmocka_unit_test(a_verdict_says_where),
         cmocka_unit_test(kinds_of_normal_forms),
         cmocka_unit_test(two_hundred_fields_and_no_more),
