@@ -14,7 +14,7 @@
 
 struct keyring;
 
-enum { KEYRING_EVERY_S = 20, KEYRING_LEAST_MS = 1000 };
+enum { KEYRING_EVERY_S = 20, KEYRING_LEAST_MS = 100 };
 
 /* Called when keys were read, or could not be. */
 typedef void keyring_fn(void *ctx);

@@ -427,7 +427,7 @@ def test_a_key_is_needed(client):
 
 
 def test_paths_and_methods(client):
-    for path in ("/", "/api/v1", "/api/v1/ingest/", "/api/v1/ping", "/api/v1/leads", "/api/v1/leads/", "/api/v1/leads/a/b", "/api/v1/spec/",
+    for path in ("/", "/api/v1", "/api/v1/ingest/", "/api/v1/ping/", "/api/v1/leads", "/api/v1/leads/", "/api/v1/leads/a/b", "/api/v1/spec/",
                  "/api/v2/ingest", "/%00", "//"):
         check_problem(client.get(path), 404, "not_found")
     for method in ("GET", "PUT", "DELETE", "OPTIONS", "HEAD"):
