@@ -73,7 +73,7 @@ define daemon
 $(OBJ)/$(1).a: $(filter-out $(OBJ)/$(1)/main.o,$(call objects,$(1)))
 endef
 $(foreach d,$(DAEMONS) leadctl,$(eval $(call daemon,$(d))))
-ARCHIVES := $(DAEMONS:%=$(OBJ)/%.a) $(OBJ)/leadctl.a $(OBJ)/proto.a $(OBJ)/common.a
+ARCHIVES := $(OBJ)/leadctl.a $(DAEMONS:%=$(OBJ)/%.a) $(OBJ)/proto.a $(OBJ)/common.a
 $(ARCHIVES):
 	@rm -f $@
 	ar rcs $@ $(filter %.o,$^)
@@ -86,7 +86,8 @@ $(BUILD)/mode-$(MODE):
 
 $(DAEMONS:%=$(BIN)/leadline-%): $(BIN)/leadline-%: $(OBJ)/%/main.o $(OBJ)/%.a $(OBJ)/proto.a $(OBJ)/common.a $(BUILD)/mode-$(MODE)
 	$(LINK) $(filter %.o %.a,$^) $(if $(filter gateway,$*),-lh2o-evloop -lssl -lcrypto -lz) $(PKG_LIBS) -lm
-$(BIN)/leadctl: $(OBJ)/leadctl/main.o $(OBJ)/leadctl.a $(OBJ)/proto.a $(OBJ)/common.a $(BUILD)/mode-$(MODE)
+# With the pure files of daemons that tests/lib/layers.sh lets it know.
+$(BIN)/leadctl: $(OBJ)/leadctl/main.o $(OBJ)/leadctl.a $(DAEMONS:%=$(OBJ)/%.a) $(OBJ)/proto.a $(OBJ)/common.a $(BUILD)/mode-$(MODE)
 	$(LINK) $(filter %.o %.a,$^) $(PKG_LIBS) -lm
 $(BIN)/leadline-buyer: $(call objects,tests/buyer) $(OBJ)/common.a $(BUILD)/mode-$(MODE)
 	$(LINK) $(filter %.o %.a,$^) -lh2o-evloop -lssl -lcrypto -lz $(PKG_LIBS) -lm

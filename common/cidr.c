@@ -119,7 +119,7 @@ static const uint8_t v4_forms[][12] = {
     {0x00, 0x64, 0xff, 0x9b},                /* 64:ff9b::/96, translated (RFC 6052) */
 };
 
-bool cidr_is_special(const uint8_t address[16])
+static bool is_in_special(const uint8_t plain[16])
 {
     static const char *const texts[] = {
 #define SPECIAL(range, why) range,
@@ -128,19 +128,34 @@ bool cidr_is_special(const uint8_t address[16])
     };
     static struct cidr ranges[sizeof texts / sizeof texts[0]];
     static bool is_read;
-    uint8_t plain[16];
 
     if (!is_read) {
         for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
             must(cidr_parse(&ranges[i], span_of(texts[i])) == 0);
         is_read = true;
     }
-    memcpy(plain, address, sizeof plain);
-    for (size_t i = 0; i < sizeof v4_forms / sizeof v4_forms[0]; i++)
-        if (memcmp(address, v4_forms[i], sizeof v4_forms[i]) == 0)
-            memcpy(plain, MAPPED, sizeof MAPPED);
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
         if (cidr_has(&ranges[i], plain) && (ranges[i].bits >= 96 || memcmp(plain, MAPPED, sizeof MAPPED) != 0))
             return true; /* an IPv4 address is judged by IPv4 ranges only, though ::/8 holds its mapped form */
     return false;
+}
+
+/* ISATAP (RFC 5214): behind any prefix, the last 64 bits say that they are of a host with this IPv4 address. */
+static bool is_isatap(const uint8_t address[16])
+{
+    return (address[8] & 0xfd) == 0 && address[9] == 0 && address[10] == 0x5e && address[11] == 0xfe;
+}
+
+bool cidr_is_special(const uint8_t address[16])
+{
+    uint8_t plain[16];
+
+    memcpy(plain, address, sizeof plain);
+    for (size_t i = 0; i < sizeof v4_forms / sizeof v4_forms[0]; i++)
+        if (memcmp(address, v4_forms[i], sizeof v4_forms[i]) == 0)
+            memcpy(plain, MAPPED, sizeof MAPPED);
+    if (is_in_special(plain))
+        return true;
+    memcpy(plain, MAPPED, sizeof MAPPED);
+    return is_isatap(address) && is_in_special(plain);
 }

@@ -30,7 +30,7 @@ bool cidr_has(const struct cidr *cidr, const uint8_t address[16]);
 bool cidr_any_has(const struct cidr *list, size_t count, const uint8_t address[16]);
 
 /* Is the address of a special range (IANA special-purpose registries: private, loopback, link-local, multicast,
- * reserved, documentation, a cloud's metadata; mapped, compatible and translated IPv4 forms by their IPv4 address)? */
+ * reserved, documentation, a cloud's metadata; mapped, compatible, translated and ISATAP's IPv4 forms by their IPv4 address)? */
 bool cidr_is_special(const uint8_t address[16]);
 
 #endif

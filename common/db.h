@@ -123,6 +123,6 @@ bool db_bool(const struct db_rows *rows, int row, int column);
 struct uuid db_uuid(const struct db_rows *rows, int row, int column);  /* nil for null */
 int64_t db_time_us(const struct db_rows *rows, int row, int column);   /* timestamptz, microseconds since 1970 UTC; 0 for null */
 
-enum { DB_JOB_STATEMENTS = 32 }; /* of one job, at most */
+enum { DB_JOB_STATEMENTS = 64 }; /* of one job, at most */
 
 #endif

@@ -60,20 +60,26 @@ void db_wait_close(struct db_wait **db)
     *db = NULL;
 }
 
+/* The server's sentence, and its state for db_wait_state(). */
+static void tell_result(struct db_wait *db, const PGresult *result, struct error *err)
+{
+    const char *message = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    const char *state = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+
+    if (state != NULL)
+        memcpy(db->state, state, strnlen(state, sizeof db->state - 1) + 1);
+    tell(err, message != NULL ? message : PQerrorMessage(db->conn));
+}
+
 struct db_answer *db_wait_ask(struct db_wait *db, const char *sql, const char *const *params, int count, struct error *err)
 {
     PGresult *result;
-    const char *message, *state;
 
     db->state[0] = '\0';
     result = count > 0 ? PQexecParams(db->conn, sql, count, NULL, params, NULL, NULL, 0) : PQexec(db->conn, sql);
     if (result != NULL && (PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK))
         return (struct db_answer *)result;
-    message = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
-    state = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-    if (state != NULL)
-        memcpy(db->state, state, strnlen(state, sizeof db->state - 1) + 1);
-    tell(err, message != NULL ? message : PQerrorMessage(db->conn));
+    tell_result(db, result, err);
     PQclear(result);
     return NULL;
 }
@@ -93,6 +99,40 @@ int64_t db_wait_do(struct db_wait *db, const char *sql, const char *const *param
         return -1;
     rows = strtoll(PQcmdTuples((PGresult *)answer), NULL, 10);
     db_answer_free(&answer);
+    return rows;
+}
+
+int64_t db_wait_copy(struct db_wait *db, const char *sql, struct span data, struct error *err)
+{
+    enum { PIECE_BYTES = 1 << 20 };
+    PGresult *result;
+    int64_t rows = -1;
+
+    db->state[0] = '\0';
+    result = PQexec(db->conn, sql);
+    if (PQresultStatus(result) != PGRES_COPY_IN) {
+        tell_result(db, result, err);
+        PQclear(result);
+        return -1;
+    }
+    PQclear(result);
+    for (size_t at = 0; at < data.len; at += PIECE_BYTES) {
+        size_t left = data.len - at;
+
+        if (PQputCopyData(db->conn, data.ptr + at, (int)(left < PIECE_BYTES ? left : PIECE_BYTES)) != 1)
+            break; /* the result says why */
+    }
+    PQputCopyEnd(db->conn, NULL);
+    tell(err, PQerrorMessage(db->conn)); /* unless a result says more */
+    while ((result = PQgetResult(db->conn)) != NULL) {
+        if (PQresultStatus(result) == PGRES_COMMAND_OK)
+            rows = strtoll(PQcmdTuples(result), NULL, 10);
+        else
+            tell_result(db, result, err);
+        PQclear(result);
+        if (PQstatus(db->conn) == CONNECTION_BAD)
+            break;
+    }
     return rows;
 }
 

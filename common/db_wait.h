@@ -31,6 +31,9 @@ void db_answer_free(struct db_answer **answer);
 /* The same when nobody wants to see rows. Returns how many rows were touched, or -1 with *err. */
 int64_t db_wait_do(struct db_wait *db, const char *sql, const char *const *params, int count, struct error *err);
 
+/* COPY … FROM STDIN with all its data. Returns how many rows were copied, or -1 with *err. */
+int64_t db_wait_copy(struct db_wait *db, const char *sql, struct span data, struct error *err);
+
 /* Parameters in place: db_wait_do(db, sql, DB_PARAMS(id, text), &err), and none. */
 #define DB_PARAMS(...) (const char *const[]){__VA_ARGS__}, (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 #define DB_NO_PARAMS NULL, 0

@@ -51,6 +51,20 @@ void digest_sha256(struct span bytes, uint8_t out[DIGEST_BYTES])
     must(EVP_DigestFinal_ex(ctx, out, NULL) == 1);
 }
 
+void digest_md5(struct span bytes, uint8_t out[DIGEST_MD5_BYTES])
+{
+    static EVP_MD *md5;
+    static EVP_MD_CTX *ctx;
+
+    if (ctx == NULL) {
+        must((md5 = EVP_MD_fetch(NULL, "MD5", NULL)) != NULL);
+        must((ctx = EVP_MD_CTX_new()) != NULL);
+    }
+    must(EVP_DigestInit_ex2(ctx, md5, NULL) == 1);
+    must(EVP_DigestUpdate(ctx, bytes.ptr, bytes.len) == 1);
+    must(EVP_DigestFinal_ex(ctx, out, NULL) == 1);
+}
+
 void digest_hmac(struct span key, struct span bytes, uint8_t out[DIGEST_BYTES])
 {
     static char last[128]; /* most keys are used again and again: setting one up costs as much as a short text */

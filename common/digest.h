@@ -9,10 +9,13 @@
 
 #include <stdint.h>
 
-enum { DIGEST_BYTES = 32, DIGEST_HEX_BYTES = 65 };
+enum { DIGEST_BYTES = 32, DIGEST_HEX_BYTES = 65, DIGEST_MD5_BYTES = 16 };
 
 /* SHA-256 (FIPS 180-4) of the bytes. */
 void digest_sha256(struct span bytes, uint8_t out[DIGEST_BYTES]);
+
+/* MD5 (RFC 1321): for lists that others have made with it, never for safety. */
+void digest_md5(struct span bytes, uint8_t out[DIGEST_MD5_BYTES]);
 
 /* HMAC-SHA256 (RFC 2104). */
 void digest_hmac(struct span key, struct span bytes, uint8_t out[DIGEST_BYTES]);

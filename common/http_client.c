@@ -8,6 +8,8 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -17,6 +19,8 @@
 enum {
     LOOK_MS = 50,          /* how often the time of waiting requests is looked at */
     LEAST_MS = 10,         /* what waited until less is left is not worth sending */
+    CONNECTION_S = 300,    /* an idle connection that is older is not used again: a name may have moved, a peer may be stuck */
+    SILENT_MS = 20000,     /* a connection whose peer confirms nothing for so long is broken: over HTTP/2 every request would go into it */
     KEPT_BODY_BYTES = 8192 /* a slot that is not in use keeps no bigger buffer */
 };
 
@@ -38,7 +42,7 @@ struct slot {
     int64_t sent_ms;   /* monotonic: when http_client_send() was called */
     int64_t began_ms;  /* monotonic: when it went out; 0: it waits */
     int timeout_ms, connect_timeout_ms;
-    bool is_cut;
+    bool is_cut, is_fresh;
     bool has_refused, has_tried; /* addresses */
 };
 
@@ -142,6 +146,7 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
 {
     struct slot *slot = ctx;
     uint8_t bytes[16];
+    int fd;
 
     (void)purpose;
     if (cidr_of_socket(&address->addr, bytes) != 0 || (!slot->client->options.allows_private && cidr_is_special(bytes))) {
@@ -149,7 +154,10 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
         return CURL_SOCKET_BAD;
     }
     slot->has_tried = true;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(unsigned){SILENT_MS}, sizeof(unsigned));
+    return fd;
 }
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *ctx)
@@ -181,11 +189,11 @@ static struct slot *make_slot(struct http_client *self)
     SET(easy, CURLOPT_PRIVATE, slot);
     SET(easy, CURLOPT_NOSIGNAL, 1L);
     SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(easy, CURLOPT_PROXY, ""); /* also none from the environment */
     SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
     SET(easy, CURLOPT_TCP_NODELAY, 1L);
     SET(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(easy, CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_S);
     SET(easy, CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver's thread */
     SET(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(easy, CURLOPT_OPENSOCKETDATA, slot);
@@ -380,6 +388,7 @@ static void copy_request(struct slot *slot, const struct http_request *request)
     slot->body = (struct span){keep(slot, request->body), request->body.len};
     slot->timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : 1;
     slot->connect_timeout_ms = request->connect_timeout_ms > 0 ? request->connect_timeout_ms : 0;
+    slot->is_fresh = request->is_fresh;
 }
 
 static void set_method(struct slot *slot)
@@ -400,6 +409,16 @@ static void set_method(struct slot *slot)
     SET(slot->easy, CURLOPT_CUSTOMREQUEST, (has_body ? is_post : is_get) ? NULL : slot->method);
 }
 
+/* Over TLS, HTTP/2 where the server agrees to it; whoever comes while that is not known yet waits for it, and shares the connection. */
+static void set_connection(struct slot *slot)
+{
+    bool is_tls = strncasecmp(slot->url, "https:", 6) == 0;
+
+    SET(slot->easy, CURLOPT_HTTP_VERSION, (long)(is_tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    SET(slot->easy, CURLOPT_PIPEWAIT, (long)is_tls);
+    SET(slot->easy, CURLOPT_FRESH_CONNECT, (long)slot->is_fresh);
+}
+
 static void begin(struct slot *slot, int64_t left_ms)
 {
     struct http_client *self = slot->client;
@@ -409,6 +428,7 @@ static void begin(struct slot *slot, int64_t left_ms)
     SET(slot->easy, CURLOPT_HTTPHEADER, slot->headers);
     SET(slot->easy, CURLOPT_TIMEOUT_MS, (long)(left_ms > 0 ? left_ms : 1));
     SET(slot->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)slot->connect_timeout_ms);
+    set_connection(slot);
     set_method(slot);
     TAILQ_INSERT_TAIL(&self->running, slot, link);
     self->open++;
@@ -508,12 +528,14 @@ static const char *error_word(const struct slot *slot, CURLcode code)
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
+    case CURLE_HTTP2_STREAM:
         return "reset";
     case CURLE_PARTIAL_FILE:
         return "incomplete";
     case CURLE_URL_MALFORMAT:
         return "bad_request";
     case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_HTTP2:
     case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, or no HTTP at all */
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_OUT_OF_MEMORY: /* too many or too long headers */

@@ -1,8 +1,8 @@
 /*
  * http_client.h - requests to other people's HTTP servers, many at once, on the loop (libcurl's multi interface).
  *
- * A client has its own pool of connections, kept alive and used again. Redirects are not followed, no proxy is
- * used, only http and https are spoken. Unless private addresses are allowed, every address to which a connection
+ * A client has its own pool of connections, kept alive and used again; over TLS, requests share one by HTTP/2 where the
+ * server speaks it. Redirects are not followed, no proxy is used, only http and https are spoken. Unless private addresses are allowed, every address to which a connection
  * is about to be made is checked (cidr_is_special()), whatever the name resolved to. Because the pool remembers
  * connections, that choice is made once for a client: who changes it opens another client and closes the first.
  *
@@ -43,6 +43,7 @@ struct http_request {
     struct span body;   /* may be absent */
     int timeout_ms;     /* until the whole answer is there, above 0 */
     int connect_timeout_ms; /* until the connection stands; 0: no limit but the other */
+    bool is_fresh;      /* by a new connection, whatever stands already */
 };
 
 /*
@@ -56,7 +57,7 @@ struct http_answer {
     int status;
     const char *error; /* NULL when there is a status */
     struct span body;  /* at most HTTP_ANSWER_BYTES */
-    bool is_cut;       /* there was more; the connection was closed for it */
+    bool is_cut;       /* there was more; the connection (of HTTP/2: the stream) was closed for it */
     struct span retry_after; /* that header's value; absent when there was none */
     int64_t took_ms;   /* since it was sent; 0 when it never was */
 };

@@ -8,19 +8,19 @@
 #include "common/must.h"
 #include "dispatcher/answer.h"
 #include "dispatcher/backoff.h"
-#include "dispatcher/sign.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECT_MOST_MS = 5000 };
+enum { CONNECT_MOST_MS = 5000, HTTP_GONE = 410 };
 
 struct attempts {
     struct stage *stage;
     struct lanes *lanes;
     struct record *record;
     struct give_back *back;
+    struct endpoints *endpoints;
     size_t connections;
     bool allows_private; /* of client */
     struct http_client *client;
@@ -28,7 +28,7 @@ struct attempts {
     size_t under_way;
     bool is_stopped;
     struct loop_timer *timer; /* a rate limit allows the next one; the turn's end begins it */
-    struct metric *in_flight;
+    struct metric *in_flight, *gave_up;
 };
 
 /* One post on its way. */
@@ -37,12 +37,14 @@ struct attempt {
     struct lane *lane;
     struct due *due;
     int64_t begun_at_ms; /* monotonic */
+    bool is_probe;       /* of the lane's breaker */
 };
 
 static struct http_client *open_client(const struct attempts *attempts)
 {
+    const char *ca_file = params_text(stage_params(attempts->stage), "ca_file");
     const struct http_client_options options = {
-        .most_open = (int)attempts->connections, .allows_private = attempts->allows_private,
+        .most_open = (int)attempts->connections, .allows_private = attempts->allows_private, .ca_file = *ca_file != '\0' ? ca_file : NULL,
     };
 
     return http_client_open(stage_loop(attempts->stage), &options);
@@ -54,7 +56,8 @@ static void on_timer(void *ctx)
     (void)ctx;
 }
 
-struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct record *record, struct give_back *back, size_t connections)
+struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct record *record, struct give_back *back,
+                              struct endpoints *endpoints, size_t connections)
 {
     struct attempts *attempts = must_zalloc(sizeof *attempts);
 
@@ -62,10 +65,12 @@ struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct r
     attempts->lanes = lanes;
     attempts->record = record;
     attempts->back = back;
+    attempts->endpoints = endpoints;
     attempts->connections = connections;
     attempts->allows_private = stage_catalog(stage)->allows_private_endpoints;
     attempts->client = open_client(attempts);
     attempts->timer = loop_timer_new(stage_loop(stage), on_timer, attempts);
+    attempts->gave_up = metric_counter("leadline_patterns_given_up_total", NULL, "Patterns of responses whose search took too long: no match.");
     attempts->in_flight = metric_gauge("leadline_attempts_in_flight", NULL, "Requests to buyers under way.");
     return attempts;
 }
@@ -107,16 +112,55 @@ static double chance(void)
     return (double)((uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3]) / 4294967296.0;
 }
 
-static void judge(struct due *due, const struct http_answer *answer)
+static struct span kept(struct span text)
+{
+    return text.ptr != NULL ? (struct span){must_copy(text.ptr, text.len), text.len} : text;
+}
+
+/* Judges by the rules that the buyer has now (NULL: it is no longer there). */
+static void judge(struct attempts *attempts, struct due *due, const struct buyer *buyer, const struct http_answer *answer)
 {
     struct result *result = &due->result;
-    int attempt = due->attempt + 1;
+    struct judged judged = {.outcome = OUTCOME_RETRY, .price_cents = -1};
+    struct arena *arena = arena_new();
+    int attempt = due_turn(due);
 
+    if (answer->error == NULL)
+        response_judge(buyer != NULL ? buyer->responses : NULL, answer->status, answer->body, arena, &judged);
     result->http_status = answer->error == NULL ? answer->status : 0;
-    result->verdict = verdict_judge(result->http_status, attempt);
+    result->verdict = verdict_judge(judged.outcome, attempt);
+    metric_add(attempts->gave_up, judged.gave_up);
+    result->price_cents = judged.price_cents;
+    result->reference = kept(judged.reference);
+    result->redirect_url = kept(judged.redirect_url);
+    arena_free(&arena);
+    if (result->verdict == VERDICT_FAILED && result->http_status == HTTP_GONE)
+        result->verdict = VERDICT_RETRY; /* its endpoint is switched off: it waits for that to end, also after the last attempt */
     if (result->verdict == VERDICT_RETRY)
-        result->retry_in_ms = backoff_ms(attempt, chance(), retry_after_ms(result->http_status, answer->retry_after, clock_wall_ms()));
+        result->retry_in_ms = backoff_ms(attempt < ATTEMPTS_MOST ? attempt : ATTEMPTS_MOST - 1, chance(), retry_after_ms(result->http_status, answer->retry_after, clock_wall_ms()));
     result->answer = answer_text(answer->error == NULL ? answer->body : span_of(answer->error), ANSWER_KEPT_BYTES);
+}
+
+/* What the attempt tells about the endpoint. */
+static void learn(struct attempts *attempts, struct lane *lane, const struct due *due, bool is_probe, struct span retry_after)
+{
+    const struct result *result = &due->result;
+    enum breaker_state before = lane->breaker.state;
+    int64_t asked_ms = 0;
+
+    if (result->http_status == HTTP_GONE && result->verdict == VERDICT_RETRY)
+        endpoints_gone(attempts->endpoints, lane);
+    breaker_ended(&lane->breaker, is_probe, breaker_is_failure(result->verdict, result->http_status),
+                  params_int(stage_params(attempts->stage), "breaker_pause_ms"), result->ended_at_ms);
+    if (result->verdict == VERDICT_RETRY || result->verdict == VERDICT_FAILED)
+        asked_ms = retry_after_ms(result->http_status, retry_after, clock_wall_ms());
+    if (asked_ms > 0)
+        breaker_hold(&lane->breaker, asked_ms, result->ended_at_ms);
+    if (lane->breaker.state == BREAKER_PAUSED && before == BREAKER_CLOSED)
+        log_event(LOG_WARN, "endpoint.paused", "buyer=%s status=%d asked_ms=%lld", log_quote(lane->buyer_id), result->http_status,
+                  (long long)asked_ms);
+    else if (lane->breaker.state == BREAKER_CLOSED && before != BREAKER_CLOSED)
+        log_event(LOG_INFO, "endpoint.well", "buyer=%s", log_quote(lane->buyer_id));
 }
 
 static void on_answer(void *ctx, const struct http_answer *answer)
@@ -125,6 +169,7 @@ static void on_answer(void *ctx, const struct http_answer *answer)
     struct attempts *attempts = attempt->all;
     struct lane *lane = attempt->lane;
     struct due *due = attempt->due;
+    bool is_probe = attempt->is_probe;
     char id[UUID_TEXT_BYTES];
 
     due->result.ended_at_ms = clock_mono_ms();
@@ -135,15 +180,17 @@ static void on_answer(void *ctx, const struct http_answer *answer)
     lane_ended(lane, due->result.took_ms);
     lanes_unpark(attempts->lanes, lane);
     if (!was_sent(answer)) {
+        breaker_abandoned(&lane->breaker, is_probe, due->result.ended_at_ms);
         give_back_add(attempts->back, due);
         return;
     }
-    judge(due, answer);
+    judge(attempts, due, catalog_buyer(stage_catalog(attempts->stage), lane->buyer_id), answer);
+    learn(attempts, lane, due, is_probe, answer->retry_after);
     log_event(due->result.verdict == VERDICT_FAILED ? LOG_WARN : LOG_DEBUG, "attempt.done",
               "buyer=%s delivery=%s attempt=%d verdict=%s status=%d error=%s took_ms=%lld", log_quote(lane->buyer_id),
               uuid_text(&due->id, id), due->attempt + 1, verdict_word(due->result.verdict), due->result.http_status,
               answer->error != NULL ? answer->error : "none", (long long)due->result.took_ms);
-    due_drop_body(due);
+    due_drop_webhook(due);
     record_add(attempts->record, due);
 }
 
@@ -152,37 +199,24 @@ static void on_answer(void *ctx, const struct http_answer *answer)
 static void post(struct attempts *attempts, const struct buyer *buyer, struct attempt *attempt)
 {
     struct due *due = attempt->due;
-    int64_t at_s = due->result.begun_at_ms / 1000;
-    struct buf *signature = buf_new(128), *legacy = buf_new(DIGEST_HEX_BYTES);
-    char id[UUID_TEXT_BYTES], timestamp[24];
-    struct http_header headers[5];
-    struct http_request request = {
-        .url = span_of(buyer->url), .method = "POST", .headers = headers, .header_count = 4, .body = due->body,
-        .timeout_ms = (int)lanes_timeout_ms(buyer), .connect_timeout_ms = CONNECT_MOST_MS,
-    };
+    struct arena *arena = arena_new();
+    struct http_request request;
 
-    uuid_text(&due->id, id);
-    snprintf(timestamp, sizeof timestamp, "%lld", (long long)at_s);
-    sign_webhook(signature, buyer->secrets, buyer->secret_count, span_of(id), at_s, due->body);
-    headers[0] = (struct http_header){SPAN("content-type"), SPAN("application/json")};
-    headers[1] = (struct http_header){SPAN("webhook-id"), span_of(id)};
-    headers[2] = (struct http_header){SPAN("webhook-timestamp"), span_of(timestamp)};
-    headers[3] = (struct http_header){SPAN("webhook-signature"), buf_span(signature)};
-    if (buyer->has_legacy_signature && buyer->secret_count > 0) {
-        sign_legacy(legacy, buyer->secrets[0], due->body);
-        headers[request.header_count++] = (struct http_header){SPAN("X-LeadDistro-Signature"), buf_span(legacy)};
-    }
+    webhook_request(due->webhook, buyer, &due->id, due->result.begun_at_ms / 1000, arena, &request);
+    request.timeout_ms = (int)lanes_timeout_ms(buyer);
+    request.connect_timeout_ms = CONNECT_MOST_MS;
+    request.is_fresh = attempt->is_probe; /* the old connections may be what is wrong */
     http_client_send(attempts->client, &request, on_answer, attempt);
-    buf_free(&signature);
-    buf_free(&legacy);
+    arena_free(&arena);
 }
 
 static void begin(struct attempts *attempts, const struct buyer *buyer, struct lane *lane, const struct lane_limits *limits)
 {
     struct attempt *attempt = must_alloc(sizeof *attempt);
 
-    *attempt = (struct attempt){attempts, lane, lanes_shift(attempts->lanes, lane), clock_mono_ms()};
+    *attempt = (struct attempt){attempts, lane, lanes_shift(attempts->lanes, lane), clock_mono_ms(), false};
     attempt->due->result.begun_at_ms = clock_wall_ms();
+    attempt->is_probe = breaker_begun(&lane->breaker);
     lane_begun(lane, limits);
     attempts->under_way++;
     metric_set(attempts->in_flight, (int64_t)attempts->under_way);
@@ -203,7 +237,7 @@ static bool try_lane(struct attempts *attempts, struct lane *lane, int64_t *wait
     int64_t now_ms = clock_mono_ms(), lane_wait_ms;
     struct lane_limits limits;
 
-    if (buyer == NULL || buyer->url[0] == '\0') {
+    if (buyer == NULL || buyer->url[0] == '\0' || buyer->is_endpoint_off || lane_is_paused(lane, now_ms)) {
         drop_lapsed(attempts, lane, INT64_MAX);
         return false;
     }

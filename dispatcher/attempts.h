@@ -6,6 +6,7 @@
 #ifndef LEADLINE_DISPATCHER_ATTEMPTS_H
 #define LEADLINE_DISPATCHER_ATTEMPTS_H
 
+#include "dispatcher/endpoints.h"
 #include "dispatcher/give_back.h"
 #include "dispatcher/lanes.h"
 #include "dispatcher/record.h"
@@ -14,7 +15,8 @@
 struct attempts;
 
 /* connections: requests at once, over all buyers. Results go to record, what cannot be tried to back. */
-struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct record *record, struct give_back *back, size_t connections);
+struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct record *record, struct give_back *back,
+                              struct endpoints *endpoints, size_t connections);
 void attempts_free(struct attempts **attempts); /* breaks off what is under way: those leases run out */
 
 /* Begins whatever may begin. Called at the end of every turn. */

@@ -23,10 +23,11 @@ enum {
 };
 
 /* Why a question was not asked. */
-enum skip { SKIP_UNKNOWN, SKIP_TIME, SKIP_POOR, SKIP_FULL, SKIP_FAST, SKIPS };
+enum skip { SKIP_UNKNOWN, SKIP_PAUSED, SKIP_TIME, SKIP_POOR, SKIP_FULL, SKIP_FAST, SKIPS };
 
 struct bids {
     struct stage *stage;
+    struct lanes *lanes;
     size_t connections;
     size_t open;
     struct map *bidders; /* struct bidder, by buyer */
@@ -45,13 +46,15 @@ struct question {
     struct uuid id;
     char router[ID_BYTES_MOST + 1];
     bool is_fair; /* the buyer has enough time */
+    uint64_t url_hash; /* of the endpoint that is asked */
     int64_t begun_ns;
 };
 
 static struct http_client *open_client(const struct bids *bids)
 {
+    const char *ca_file = params_text(stage_params(bids->stage), "ca_file");
     const struct http_client_options options = {
-        .most_open = (int)bids->connections, .allows_private = bids->allows_private,
+        .most_open = (int)bids->connections, .allows_private = bids->allows_private, .ca_file = *ca_file != '\0' ? ca_file : NULL,
     };
 
     return http_client_open(stage_loop(bids->stage), &options);
@@ -65,7 +68,7 @@ static void make_metrics(struct bids *bids)
 #undef BID_OUTCOME
     };
     static const char *const skips[] = {
-        [SKIP_UNKNOWN] = "why=\"no_endpoint\"", [SKIP_TIME] = "why=\"time\"", [SKIP_POOR] = "why=\"health\"",
+        [SKIP_UNKNOWN] = "why=\"no_endpoint\"", [SKIP_PAUSED] = "why=\"paused\"", [SKIP_TIME] = "why=\"time\"", [SKIP_POOR] = "why=\"health\"",
         [SKIP_FULL] = "why=\"concurrent\"", [SKIP_FAST] = "why=\"per_second\"",
     };
 
@@ -78,10 +81,11 @@ static void make_metrics(struct bids *bids)
     bids->seconds = metric_histogram("leadline_bid_seconds", NULL, "Buyers' time for a live bid, until the end of the answer or of its time.");
 }
 
-struct bids *bids_new(struct stage *stage, size_t connections)
+struct bids *bids_new(struct stage *stage, struct lanes *lanes, size_t connections)
 {
     struct bids *bids = must_zalloc(sizeof *bids);
 
+    bids->lanes = lanes;
     bids->stage = stage;
     bids->connections = connections;
     bids->bidders = map_new();
@@ -157,7 +161,7 @@ static void on_answer(void *ctx, const struct http_answer *answer)
 {
     struct question *question = ctx;
     struct bids *bids = question->all;
-    bool is_closing = answer->error != NULL && strcmp(answer->error, "closing") == 0;
+    bool tells_nothing = question->url_hash != question->bidder->url_hash || (answer->error != NULL && strcmp(answer->error, "closing") == 0);
     struct bid bid = {.id = question->id, .http_status = answer->status};
     enum bid_outcome outcome = bid_answer_judge(answer, &bid.price_cents);
     char id[UUID_TEXT_BYTES];
@@ -168,7 +172,7 @@ static void on_answer(void *ctx, const struct http_answer *answer)
         bid.took_ms = answer->took_ms > 0 ? answer->took_ms : 1;
         metric_observe_ns(bids->seconds, clock_mono_ns() - question->begun_ns);
     }
-    learn(question->bidder, is_closing ? BID_OUTCOME_SKIPPED : outcome, question->is_fair);
+    learn(question->bidder, tells_nothing ? BID_OUTCOME_SKIPPED : outcome, question->is_fair);
     log_event(LOG_DEBUG, "bid.done", "buyer=%s question=%s outcome=%s status=%d error=%s took_ms=%lld",
               log_quote(question->bidder->buyer_id), uuid_text(&question->id, id), bid_outcome_word(outcome), answer->status,
               answer->error != NULL ? answer->error : "none", (long long)bid.took_ms);
@@ -240,7 +244,7 @@ static void ask(struct bids *bids, struct span router, const struct buyer *buyer
     }
     question = must_zalloc(sizeof *question);
     *question = (struct question){.all = bids, .bidder = bidder, .id = ping->id, .is_fair = is_fair(buyer, ping->left_ms),
-                                  .begun_ns = clock_mono_ns()};
+                                  .url_hash = bidder->url_hash, .begun_ns = clock_mono_ns()};
     memcpy(question->router, router.ptr, router.len);
     bidder_asked(bidder, &limits, now_ms);
     bids->open++;
@@ -267,6 +271,10 @@ static void on_ping(struct bids *bids, const struct frame *frame, const struct p
 
     if (buyer == NULL || buyer->ping_url[0] == '\0') {
         on_unknown(bids, frame->sender, ping);
+        return;
+    }
+    if (buyer->is_endpoint_off || lane_is_paused(lanes_of(bids->lanes, buyer->id, clock_mono_ms()), clock_mono_ms())) {
+        skip(bids, frame->sender, ping, SKIP_PAUSED); /* who cannot take a lead does not bid for it */
         return;
     }
     if (timeout_ms > buyer->ping_timeout_ms)

@@ -8,12 +8,13 @@
 #ifndef LEADLINE_DISPATCHER_BIDS_H
 #define LEADLINE_DISPATCHER_BIDS_H
 
+#include "dispatcher/lanes.h"
 #include "proto/stage.h"
 
 struct bids;
 
-/* connections: questions open at once, over all buyers. Bids go to the stage's routers. */
-struct bids *bids_new(struct stage *stage, size_t connections);
+/* connections: questions open at once, over all buyers. A buyer whose lane is paused is not asked. Bids go to the stage's routers. */
+struct bids *bids_new(struct stage *stage, struct lanes *lanes, size_t connections);
 void bids_free(struct bids **bids); /* what is open is answered FAILED */
 
 /* Takes a frame of questions; refuses it whole when it is damaged. */

@@ -1,11 +1,10 @@
 #include "dispatcher/due.h"
 
 #include "common/must.h"
-#include "dispatcher/body.h"
 
 #include <stdlib.h>
 
-struct due *due_new(const struct delivery *delivery, int64_t lease_until_ms, struct lane *lane)
+struct due *due_new(const struct delivery *delivery, int64_t lease_until_ms, struct lane *lane, const struct format *format)
 {
     struct due *due = must_zalloc(sizeof *due);
 
@@ -15,27 +14,28 @@ struct due *due_new(const struct delivery *delivery, int64_t lease_until_ms, str
     due->lease_until_ms = lease_until_ms;
     due->sold_at_ms = delivery->sold_at_ms;
     due->lane = lane;
-    if (lane != NULL) {
-        struct buf *body = buf_new(1024);
-
-        body_print(delivery, body);
-        due->body = (struct span){must_copy(body->data, body->len), body->len};
-        buf_free(&body);
-    }
+    if (lane != NULL)
+        due->webhook = webhook_new(format, delivery);
     return due;
 }
 
-void due_drop_body(struct due *due)
+int due_turn(const struct due *due)
 {
-    free((char *)due->body.ptr);
-    due->body = (struct span){NULL, 0};
+    return due->attempt - due->attempts_before + 1;
+}
+
+void due_drop_webhook(struct due *due)
+{
+    webhook_free(&due->webhook);
 }
 
 void due_free(struct due **due)
 {
     if (*due != NULL) {
-        due_drop_body(*due);
+        due_drop_webhook(*due);
         free((char *)(*due)->result.answer.ptr);
+        free((char *)(*due)->result.reference.ptr);
+        free((char *)(*due)->result.redirect_url.ptr);
         free(*due);
         *due = NULL;
     }
@@ -43,7 +43,8 @@ void due_free(struct due **due)
 
 size_t due_bytes(const struct due *due)
 {
-    return sizeof *due + due->body.len + due->result.answer.len;
+    return sizeof *due + (due->webhook != NULL ? due->webhook->bytes : 0) + due->result.answer.len + due->result.reference.len +
+           due->result.redirect_url.len;
 }
 
 void due_append(struct due_list *list, struct due *due)

@@ -7,6 +7,7 @@
 #define LEADLINE_DISPATCHER_DUE_H
 
 #include "dispatcher/verdict.h"
+#include "dispatcher/webhook.h"
 #include "proto/frame.h"
 
 #include <stdbool.h>
@@ -26,6 +27,8 @@ struct result {
     int64_t took_ms;
     int64_t retry_in_ms; /* of VERDICT_RETRY */
     struct span answer;  /* owned; UTF-8 without NUL, at most ANSWER_KEPT_BYTES */
+    int64_t price_cents; /* that the buyer named in its answer; -1: none */
+    struct span reference, redirect_url; /* read from the answer, owned; absent: none */
     bool is_unlogged;    /* the database refuses the attempt's row: only the delivery is written */
 };
 
@@ -33,20 +36,24 @@ struct due {
     struct uuid id; /* the webhook-id */
     struct uuid lead_id;
     int attempt;            /* attempts recorded before this one: what the row must still say when the result is written */
+    int attempts_before;    /* of those, before its latest replay */
     int64_t lease_until_ms; /* monotonic */
     int64_t sold_at_ms;
     struct lane *lane; /* its buyer's; NULL when it is only to be given back */
-    struct span body;  /* owned; absent once the attempt was made */
+    struct webhook *webhook; /* owned; NULL once the attempt was made */
     struct result result;
     struct due *next; /* in the list that has it */
 };
 
-/* A copy of what is needed of the delivery, its body made; owned by the caller. */
-struct due *due_new(const struct delivery *delivery, int64_t lease_until_ms, struct lane *lane);
+/* A copy of what is needed of the delivery, its webhook made in this format (NULL: the usual one); owned by the caller. */
+struct due *due_new(const struct delivery *delivery, int64_t lease_until_ms, struct lane *lane, const struct format *format);
 void due_free(struct due **due);
 
-/* Frees the body: no further attempt will be made from here. */
-void due_drop_body(struct due *due);
+/* Which attempt is next, from 1, by the schedule: that begins anew with a replay. */
+int due_turn(const struct due *due);
+
+/* Frees the webhook: no further attempt will be made from here. */
+void due_drop_webhook(struct due *due);
 
 /* The memory that it takes. */
 size_t due_bytes(const struct due *due);

@@ -38,7 +38,7 @@ size_t give_back_waiting(const struct give_back *back)
 void give_back_add(struct give_back *back, struct due *due)
 {
     metric_add(back->total, 1);
-    due_drop_body(due);
+    due_drop_webhook(due);
     if (give_back_waiting(back) < GIVE_BACK_MOST)
         due_append(&back->waiting, due);
     else

@@ -44,6 +44,11 @@ static int64_t concurrent(const struct lane_limits *limits)
     return limits->concurrent > 0 ? limits->concurrent : LANE_CONCURRENT;
 }
 
+bool lane_is_paused(const struct lane *lane, int64_t now_ms)
+{
+    return lane->is_gone || !breaker_may_begin(&lane->breaker, now_ms);
+}
+
 size_t lane_room(const struct lane *lane, const struct lane_limits *limits, size_t most)
 {
     int64_t held = (int64_t)most;
@@ -53,7 +58,7 @@ size_t lane_room(const struct lane *lane, const struct lane_limits *limits, size
         held = concurrent(limits) * LANE_AHEAD_MS / lane->average_ms;
     if (limits->per_second > 0 && limits->per_second * LANE_AHEAD_MS / 1000 < held)
         held = limits->per_second * LANE_AHEAD_MS / 1000;
-    if (held < 1)
+    if (held < 1 || lane->breaker.state != BREAKER_CLOSED)
         held = 1;
     room = held - (int64_t)lane->waiting.count;
     return room > 0 ? (size_t)room : 0;

@@ -8,6 +8,7 @@
 #define LEADLINE_DISPATCHER_LANE_H
 
 #include "common/span.h"
+#include "dispatcher/breaker.h"
 #include "dispatcher/due.h"
 
 #include <stdbool.h>
@@ -39,6 +40,10 @@ struct lane {
     bool is_hungry;          /* the database may hold more that is due: it is in sweep.c's list */
     struct lane *next_hungry;
     size_t asked, got;       /* of a sweep that is on its way; asked 0: none */
+    struct breaker breaker;
+    bool is_gone;            /* its endpoint answered 410, which our catalog does not say yet */
+    int64_t gone_version;    /* the catalog that says so; 0: it is not written yet */
+    bool is_told_paused;     /* the database was told that the breaker pauses it */
 };
 
 /* An empty lane, owned by the caller; it must be empty again when it is freed. */
@@ -47,11 +52,15 @@ void lane_free(struct lane **lane);
 
 void lane_add(struct lane *lane, struct due *due);
 
+/* Does nothing begin in this lane now, by its breaker or because its endpoint is gone? What waits in it is given back then. */
+bool lane_is_paused(const struct lane *lane, int64_t now_ms);
+
 /*
  * How many more deliveries may this lane hold?
  *
  * most  as many as any lane may hold
- * The slower a buyer answers, the less is held for it: what waits here keeps its lease from other dispatchers.
+ * The slower a buyer answers, the less is held for it: what waits here keeps its lease from other dispatchers. When the
+ * breaker is not closed, there is room for the probe.
  */
 size_t lane_room(const struct lane *lane, const struct lane_limits *limits, size_t most);
 

@@ -103,7 +103,7 @@ static void leave_ring(struct lanes *lanes)
 }
 
 enum taken lanes_take(struct lanes *lanes, const struct delivery *delivery, int64_t lease_until_ms, struct lane *lane,
-                      const struct lane_limits *limits, struct due **due)
+                      const struct lane_limits *limits, const struct format *format, struct due **due)
 {
     bool has_room;
 
@@ -111,7 +111,7 @@ enum taken lanes_take(struct lanes *lanes, const struct delivery *delivery, int6
     if (*due != NULL)
         return TAKEN_KNOWN;
     has_room = lane != NULL && lanes_room(lanes, lane, limits) > 0;
-    *due = due_new(delivery, lease_until_ms, has_room ? lane : NULL);
+    *due = due_new(delivery, lease_until_ms, has_room ? lane : NULL, format);
     map_put(lanes->in_hand, uuid_span(&(*due)->id), *due);
     if (!has_room)
         return TAKEN_NO_ROOM;
@@ -166,7 +166,8 @@ struct due *lanes_shift(struct lanes *lanes, struct lane *lane)
 
 static bool is_used(const struct lane *lane)
 {
-    return lane->waiting.count > 0 || lane->in_flight > 0 || lane->is_in_ring || lane->is_hungry || lane->asked > 0;
+    return lane->waiting.count > 0 || lane->in_flight > 0 || lane->is_in_ring || lane->is_hungry || lane->asked > 0 || lane->is_gone ||
+           lane->is_told_paused;
 }
 
 void lanes_prune(struct lanes *lanes, const struct catalog *catalog)
@@ -194,6 +195,11 @@ struct lane *lanes_next_waiting(const struct lanes *lanes)
         if (lane->waiting.count > 0)
             return lane;
     return NULL;
+}
+
+struct lane *lanes_each(const struct lanes *lanes, size_t *at)
+{
+    return map_next(lanes->by_buyer, at);
 }
 
 size_t lanes_waiting(const struct lanes *lanes)

@@ -43,10 +43,11 @@ size_t lanes_room(const struct lanes *lanes, const struct lane *lane, const stru
  * Takes a delivery in hand.
  *
  * lane  NULL: it is not to be tried from here
- * due   set, and borrowed, for TAKEN_WAITS and TAKEN_NO_ROOM; the latter is in hand, too, and in no list
+ * format  its buyer's: the webhook is made now
+ * due   set, and borrowed; after TAKEN_NO_ROOM it is in hand, too, and in no list
  */
 enum taken lanes_take(struct lanes *lanes, const struct delivery *delivery, int64_t lease_until_ms, struct lane *lane,
-                      const struct lane_limits *limits, struct due **due);
+                      const struct lane_limits *limits, const struct format *format, struct due **due);
 
 /* Its row is written or given back: the delivery is freed. It is in no list. */
 void lanes_forget(struct lanes *lanes, struct due **due);
@@ -67,6 +68,9 @@ void lanes_prune(struct lanes *lanes, const struct catalog *catalog);
 
 /* A lane in which something waits, parked or not; NULL when all are empty. */
 struct lane *lanes_next_waiting(const struct lanes *lanes);
+
+/* Every lane, in no order: *at begins with 0. NULL behind the last. No lane may come or go meanwhile. */
+struct lane *lanes_each(const struct lanes *lanes, size_t *at);
 
 size_t lanes_waiting(const struct lanes *lanes); /* deliveries */
 size_t lanes_in_hand(const struct lanes *lanes);

@@ -6,11 +6,13 @@
  */
 #include "dispatcher/attempts.h"
 #include "dispatcher/bids.h"
+#include "dispatcher/endpoints.h"
 #include "dispatcher/give_back.h"
 #include "dispatcher/lanes.h"
 #include "dispatcher/record.h"
 #include "dispatcher/store.h"
 #include "dispatcher/sweep.h"
+#include "dispatcher/upkeep.h"
 
 #include "common/clock.h"
 #include "common/must.h"
@@ -35,9 +37,11 @@ struct dispatcher {
     struct record *record;
     struct give_back *back;
     struct sweep *sweep;
+    struct endpoints *endpoints;
     struct attempts *attempts;
     struct bids *bids;
     struct metric *waiting;
+    int64_t seconds; /* since the start */
 };
 
 /* What this turn has brought: results to write, leases to end, deliveries to take, attempts to begin. */
@@ -48,6 +52,7 @@ static void on_turn_end(void *ctx)
     attempts_begin(self->attempts);
     record_flush(self->record);
     give_back_flush(self->back);
+    endpoints_flush(self->endpoints);
     sweep_run(self->sweep);
     metric_set(self->waiting, (int64_t)lanes_waiting(self->lanes));
 }
@@ -77,8 +82,9 @@ static int start(struct stage *stage, struct error *err)
     self->record = record_new(stage_loop(stage), self->store, self->lanes);
     self->back = give_back_new(self->store, self->lanes);
     self->sweep = sweep_new(stage, self->store, self->lanes, self->back, params_int(params, "lease_slack_ms"));
-    self->attempts = attempts_new(stage, self->lanes, self->record, self->back, (size_t)params_int(params, "connections"));
-    self->bids = bids_new(stage, (size_t)params_int(params, "bid_connections"));
+    self->endpoints = endpoints_new(stage, self->store, self->lanes);
+    self->attempts = attempts_new(stage, self->lanes, self->record, self->back, self->endpoints, (size_t)params_int(params, "connections"));
+    self->bids = bids_new(stage, self->lanes, (size_t)params_int(params, "bid_connections"));
     self->waiting = metric_gauge("leadline_deliveries_waiting", NULL, "Deliveries that wait in memory for their attempt.");
     loop_on_turn_end(stage_loop(stage), on_turn_end, self);
     return 0;
@@ -91,6 +97,7 @@ static void stop(struct stage *stage)
     bids_free(&self->bids);
     attempts_free(&self->attempts);
     store_close(&self->store);
+    endpoints_free(&self->endpoints);
     sweep_free(&self->sweep);
     give_back_free(&self->back);
     record_free(&self->record);
@@ -112,6 +119,12 @@ static int64_t lease_end(const struct frame *frame, const struct delivery *deliv
     return clock_mono_ms() + lease_ms - frame_age_ms(frame, clock_wall_ms());
 }
 
+/* Is nothing to begin in this lane now? Then the sweep finds what was left of it, when there is. */
+static bool is_shut(const struct buyer *buyer, const struct lane *lane)
+{
+    return buyer->is_endpoint_off || lane_is_paused(lane, clock_mono_ms());
+}
+
 /* Already leased to this process by the router; what cannot wait here is given back. */
 static void on_delivery(struct dispatcher *self, const struct frame *frame, const struct delivery *delivery)
 {
@@ -126,10 +139,11 @@ static void on_delivery(struct dispatcher *self, const struct frame *frame, cons
         lane = lanes_of(self->lanes, buyer->id, clock_mono_ms());
         limits = lanes_limits(buyer);
     }
-    if (lanes_take(self->lanes, delivery, lease_end(frame, delivery), lane, &limits, &due) != TAKEN_NO_ROOM)
+    if (lanes_take(self->lanes, delivery, lease_end(frame, delivery), lane != NULL && is_shut(buyer, lane) ? NULL : lane, &limits,
+                   buyer != NULL ? buyer->format : NULL, &due) != TAKEN_NO_ROOM)
         return;
     give_back_add(self->back, due);
-    if (lane != NULL)
+    if (lane != NULL && !is_shut(buyer, lane))
         sweep_wants(self->sweep, lane);
 }
 
@@ -176,8 +190,8 @@ static void on_catalog(struct stage *stage, const struct catalog *old)
 {
     struct dispatcher *self = stage_self(stage);
 
-    (void)old;
     attempts_on_catalog(self->attempts);
+    endpoints_on_catalog(self->endpoints, old);
     bids_on_catalog(self->bids);
     lanes_prune(self->lanes, stage_catalog(stage));
 }
@@ -187,6 +201,9 @@ static void sweep(struct stage *stage)
     struct dispatcher *self = stage_self(stage);
 
     sweep_tick(self->sweep);
+    if (self->seconds++ % UPKEEP_EVERY_S == 0)
+        upkeep_secrets(stage_db(stage));
+    endpoints_tick(self->endpoints);
 }
 
 static void stop_taking(struct stage *stage)

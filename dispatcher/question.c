@@ -1,6 +1,5 @@
 #include "dispatcher/question.h"
 
-#include "dispatcher/body.h"
 #include "proto/value_print.h"
 
 #include <inttypes.h>
@@ -14,6 +13,11 @@ void question_print(const struct ping *ping, int64_t timeout_ms, struct buf *out
     buf_add_text(out, ",\"buyer_id\":");
     value_print_text(out, ping->buyer_id);
     buf_printf(out, ",\"is_test\":%s,\"timeout_ms\":%" PRId64 ",\"fields\":", ping->is_test ? "true" : "false", timeout_ms);
-    body_put_fields(out, &ping->fields);
-    buf_add_text(out, "}");
+    for (size_t i = 0; i < ping->fields.count; i++) {
+        buf_add(out, i == 0 ? "{" : ",", 1);
+        value_print_text(out, ping->fields.items[i].name);
+        buf_add(out, ":", 1);
+        value_print_json(out, &ping->fields.items[i]);
+    }
+    buf_add_text(out, ping->fields.count == 0 ? "{}}" : "}}");
 }

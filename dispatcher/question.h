@@ -4,7 +4,7 @@
  *     {"id":"0193…","ping_id":"0193…","campaign_id":"campaign_abc123","buyer_id":"buyer_abc","is_test":false,"timeout_ms":300,
  *      "fields":{"age":42,"phone":"9b7c…","state":"TX"}}
  *
- * A pure function of the question.
+ * A pure function of the question; fields stand in the order in which they came, which is that of their names (proto/ping_fields.h).
  */
 #ifndef LEADLINE_DISPATCHER_QUESTION_H
 #define LEADLINE_DISPATCHER_QUESTION_H

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/must.h"
 #include "dispatcher/taken.h"
+#include "proto/stored_fields.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,24 +26,30 @@ static const char LEASE_SETTINGS[] = PLANS " SET synchronous_commit = off";
 static const char RECORD[] =
     "WITH result AS MATERIALIZED"
     " (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::text[], $5::text[], $6::int8[], $7::int4[],"
-    "   $8::timestamptz[], $9::int4[], $10::text[], $11::bool[])"
-    "   AS r (lead_id, id, attempt, state, verdict, retry_in_ms, http_status, at, took_ms, answer, is_logged)),"
+    "   $8::timestamptz[], $9::int4[], $10::text[], $11::bool[], $12::int8[], $13::text[], $14::text[])"
+    "   AS r (lead_id, id, attempt, state, verdict, retry_in_ms, http_status, at, took_ms, answer, is_logged, price_cents, reference,"
+    "    redirect_url)),"
     " done AS"
-    " (UPDATE delivery d SET state = r.state::delivery_state, attempt = r.attempt + 1, lease_by = NULL,"
+    " (UPDATE delivery d SET state = CASE WHEN d.state = 'OPEN' THEN r.state::delivery_state ELSE d.state END,"
+    "   attempt = r.attempt + 1, lease_by = NULL,"
     "   last_http_status = r.http_status,"
     "   due_at = CASE WHEN r.state = 'OPEN' THEN now() + r.retry_in_ms * interval '1 millisecond' ELSE d.due_at END"
     "  FROM result r"
-    "  WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state::text = 'OPEN' AND d.attempt = r.attempt"
-    "  RETURNING d.lead_id, d.id, d.n, r.attempt, r.verdict, r.http_status, r.at, r.took_ms, r.answer, r.is_logged),"
+    "  WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state::text IN ('OPEN', 'CANCELLED') AND d.attempt = r.attempt"
+    "  RETURNING d.lead_id, d.id, d.n, d.state, r.attempt, r.verdict, r.http_status, r.at, r.took_ms, r.answer, r.is_logged,"
+    "   r.price_cents, r.reference, r.redirect_url),"
     " logged AS"
-    " (INSERT INTO attempt (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, answer)"
-    "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, verdict, answer FROM done WHERE is_logged"
+    " (INSERT INTO attempt (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, answer, price_cents, reference, redirect_url)"
+    "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, verdict, answer, price_cents, reference, redirect_url"
+    "   FROM done WHERE is_logged"
     "  ON CONFLICT DO NOTHING),"
     " refused AS"
-    " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done WHERE verdict IN ('REJECTED', 'DUPLICATE'))"
+    " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done"
+    "  WHERE verdict IN ('REJECTED', 'DUPLICATE') AND state <> 'CANCELLED' AND n > 0)"
     " SELECT count(*) FROM done";
 
-/* Numbers become lists of their text, so that reading the document (taken.c) does not round them. */
+enum { ATTEMPTS_BEFORE = 9 }; /* TAKE's column that is no part of a frame */
+
 static const char TAKE[] =
     "WITH due AS MATERIALIZED"
     " (SELECT d.lead_id, d.id, b.lease_ms"
@@ -53,17 +60,25 @@ static const char TAKE[] =
     " taken AS"
     " (UPDATE delivery d SET due_at = now() + due.lease_ms * interval '1 millisecond', lease_by = $4::text"
     "  FROM due WHERE d.lead_id = due.lead_id AND d.id = due.id"
-    "  RETURNING d.id, d.lead_id, d.n, d.buyer_id, d.attempt)"
+    "  RETURNING d.id, d.lead_id, d.n, d.buyer_id, d.attempt, d.attempts_before)"
     " SELECT t.id, t.lead_id, t.buyer_id, t.attempt, s.campaign_id, s.price_cents, s.is_test, s.sold_at,"
-    "  (CASE WHEN jsonb_path_exists(l.fields, '$.* ? (@.type() == \"number\")') THEN"
-    "    (SELECT jsonb_object_agg(f.key, CASE jsonb_typeof(f.value)"
-    "      WHEN 'number' THEN jsonb_build_array(f.value #>> '{}') ELSE f.value END) FROM jsonb_each(l.fields) f)"
-    "   ELSE l.fields END)::text"
+    "  " STORED_FIELDS("l.fields") ", t.attempts_before"
     " FROM taken t LEFT JOIN sale s ON s.lead_id = t.lead_id AND s.n = t.n LEFT JOIN lead l ON l.id = t.lead_id";
 
 static const char GIVE_BACK[] =
-    "UPDATE delivery d SET due_at = now(), lease_by = NULL FROM unnest($1::uuid[], $2::uuid[], $3::int4[]) AS r (lead_id, id, attempt)"
-    " WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state::text = 'OPEN' AND d.attempt = r.attempt AND d.lease_by = $4::text";
+    "UPDATE delivery d SET due_at = least(r.due_at, now()), lease_by = NULL"
+    " FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::timestamptz[]) AS r (lead_id, id, attempt, due_at)"
+    " WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state::text = 'OPEN' AND d.attempt = r.attempt AND d.lease_by = $5::text";
+
+static const char ENDPOINTS_GONE[] = "SELECT endpoints_gone($1::text[])";
+
+static const char ENDPOINTS_PAUSED[] =
+    "INSERT INTO buyer_endpoint (buyer_id, paused_at, paused_by)"
+    " SELECT r.buyer_id, CASE WHEN r.is_paused THEN now() END, CASE WHEN r.is_paused THEN $3::text END"
+    " FROM unnest($1::text[], $2::bool[]) AS r (buyer_id, is_paused) ORDER BY r.buyer_id"
+    " ON CONFLICT (buyer_id) DO UPDATE SET paused_at = excluded.paused_at, paused_by = excluded.paused_by";
+
+static const char FORGET_PAUSES[] = "UPDATE buyer_endpoint SET paused_at = NULL, paused_by = NULL WHERE paused_by = $1::text";
 
 static const char TAKE_OVER[] =
     "WITH own AS MATERIALIZED"
@@ -71,11 +86,13 @@ static const char TAKE_OVER[] =
     "  CROSS JOIN LATERAL"
     "  (SELECT lead_id, id FROM delivery WHERE buyer_id = b.buyer_id AND state = 'OPEN' AND due_at > now()"
     "   AND due_at <= now() + interval '1 hour' AND lease_by = $2::text ORDER BY due_at FOR UPDATE SKIP LOCKED) d)"
-    " UPDATE delivery d SET due_at = now(), lease_by = NULL FROM own WHERE d.lead_id = own.lead_id AND d.id = own.id";
+    " UPDATE delivery d SET due_at = CASE WHEN d.attempt = 0 THEN least(uuid_time(d.lead_id), now()) ELSE now() END, lease_by = NULL"
+    " FROM own WHERE d.lead_id = own.lead_id AND d.id = own.id";
 
-static const struct db_statement record_statements[] = {{"record", RECORD}, {NULL, NULL}};
+static const struct db_statement record_statements[] = {{"record", RECORD}, {"endpoints_gone", ENDPOINTS_GONE}, {NULL, NULL}};
 static const struct db_statement lease_statements[] = {
-    {"take", TAKE}, {"give_back", GIVE_BACK}, {"take_over", TAKE_OVER}, {NULL, NULL},
+    {"take", TAKE}, {"give_back", GIVE_BACK}, {"take_over", TAKE_OVER}, {"endpoints_paused", ENDPOINTS_PAUSED},
+    {"forget_pauses", FORGET_PAUSES}, {NULL, NULL},
 };
 
 struct store {
@@ -198,6 +215,29 @@ static void add_results(struct db_job *job, struct due *const *dues, size_t coun
         db_item_bool(job, !dues[i]->result.is_unlogged);
 }
 
+/* What was read from the answers. */
+static void add_readings(struct db_job *job, struct due *const *dues, size_t count)
+{
+    db_array(job, DB_INT8, count);
+    for (size_t i = 0; i < count; i++)
+        if (dues[i]->result.price_cents >= 0)
+            db_item_int(job, dues[i]->result.price_cents);
+        else
+            db_item_null(job);
+    db_array(job, DB_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        if (dues[i]->result.reference.ptr != NULL)
+            db_item_text(job, dues[i]->result.reference);
+        else
+            db_item_null(job);
+    db_array(job, DB_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        if (dues[i]->result.redirect_url.ptr != NULL)
+            db_item_text(job, dues[i]->result.redirect_url);
+        else
+            db_item_null(job);
+}
+
 static void on_recorded(void *ctx, struct db_rows *const *rows, const struct db_error *error)
 {
     call_end(ctx, error, "record", error->trouble == DB_OK ? db_int(rows[0], 0, 0) : 0);
@@ -210,6 +250,7 @@ void store_record(struct store *store, struct due **dues, size_t count, store_do
     db_prepared(job, "record");
     add_keys(job, dues, count);
     add_results(job, dues, count, clock_mono_ms());
+    add_readings(job, dues, count);
     db_send(store->record, &job, on_recorded, call_new(fn, NULL, ctx));
 }
 
@@ -224,6 +265,12 @@ void store_give_back(struct store *store, struct due **dues, size_t count, store
 
     db_prepared(job, "give_back");
     add_keys(job, dues, count);
+    db_array(job, DB_TIMESTAMPTZ, count);
+    for (size_t i = 0; i < count; i++)
+        if (dues[i]->attempt == 0)
+            db_item_time(job, dues[i]->sold_at_ms * 1000);
+        else
+            db_item_null(job);
     db_add_text(job, store->me);
     db_send(store->lease, &job, on_given_back, call_new(fn, NULL, ctx));
 }
@@ -256,7 +303,7 @@ static void on_taken(void *ctx, struct db_rows *const *rows, const struct db_err
         char id[UUID_TEXT_BYTES];
 
         if (taken_read(&delivery, arena, rows[0], row) == 0)
-            call->on_taken(call->ctx, &delivery);
+            call->on_taken(call->ctx, &delivery, (int)db_int(rows[0], row, ATTEMPTS_BEFORE));
         else
             log_event(LOG_ERROR, "delivery.unreadable", "delivery=%s", uuid_text(&delivery.id, id));
         arena_free(&arena);
@@ -281,4 +328,55 @@ void store_take(struct store *store, const struct wanted *wanted, size_t count, 
         db_item_int(job, wanted[i].lease_ms);
     db_add_text(job, store->me);
     db_send(store->lease, &job, on_taken, call_new(fn, on_each, ctx));
+}
+
+/* What endpoints have shown -------------------------------------------------------------------------------------------- */
+
+static void add_texts(struct db_job *job, const struct span *texts, size_t count)
+{
+    db_array(job, DB_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_text(job, texts[i]);
+}
+
+static void on_gone(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    call_end(ctx, error, "endpoints_gone", error->trouble == DB_OK ? db_int(rows[0], 0, 0) : 0);
+}
+
+void store_endpoints_gone(struct store *store, const struct span *buyer_ids, size_t count, store_done_fn *fn, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "endpoints_gone");
+    add_texts(job, buyer_ids, count);
+    db_send(store->record, &job, on_gone, call_new(fn, NULL, ctx));
+}
+
+static void on_paused(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    call_end(ctx, error, "endpoints_paused", error->trouble == DB_OK ? db_affected(rows[0]) : 0);
+}
+
+void store_endpoints_paused(struct store *store, const struct span *buyer_ids, const bool *are_paused, size_t count,
+                            store_done_fn *fn, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "endpoints_paused");
+    add_texts(job, buyer_ids, count);
+    db_array(job, DB_BOOL, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_bool(job, are_paused[i]);
+    db_add_text(job, store->me);
+    db_send(store->lease, &job, on_paused, call_new(fn, NULL, ctx));
+}
+
+void store_forget_pauses(struct store *store, store_done_fn *fn, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "forget_pauses");
+    db_add_text(job, store->me);
+    db_send(store->lease, &job, on_paused, call_new(fn, NULL, ctx));
 }

@@ -127,7 +127,7 @@ static bool is_ours(struct sweep *sweep, const struct buyer *buyer)
     size_t count;
     const struct span *names;
 
-    if (buyer == NULL || buyer->url == NULL || buyer->url[0] == '\0')
+    if (buyer == NULL || buyer->url == NULL || buyer->url[0] == '\0' || buyer->is_endpoint_off)
         return false;
     names = stage_peers(sweep->stage, &count);
     return rendezvous_is_mine(buyer->id, span_of(stage_name(sweep->stage)), names, count);
@@ -141,7 +141,7 @@ static void ask(struct sweep *sweep, const struct buyer *buyer, struct lane *lan
     lane->got = 0;
 }
 
-/* Lanes that still have half of what they may hold stay hungry. */
+/* Lanes that still have half of what they may hold stay hungry; paused ones are left to the pass. */
 static void ask_hungry(struct sweep *sweep)
 {
     struct lane *lane, *last = sweep->last_hungry;
@@ -158,7 +158,7 @@ static void ask_hungry(struct sweep *sweep)
     while (sum < TAKE_MOST && sweep->asked_count < SLICE && (lane = next_hungry(sweep)) != NULL) {
         const struct buyer *buyer = catalog_buyer(stage_catalog(sweep->stage), lane->buyer_id);
 
-        if (is_ours(sweep, buyer)) {
+        if (is_ours(sweep, buyer) && !lane_is_paused(lane, now_ms)) {
             struct lane_limits limits = lanes_limits(buyer);
             size_t room = lanes_room(sweep->lanes, lane, &limits);
 
@@ -188,6 +188,8 @@ static void ask_pass(struct sweep *sweep)
             struct lane_limits limits = lanes_limits(buyer);
             size_t room = lanes_room(sweep->lanes, lane, &limits);
 
+            if (lane_is_paused(lane, now_ms))
+                continue;
             if (room > 0 && lane->asked == 0 && !lane->is_hungry)
                 ask(sweep, buyer, lane, room < PROBE ? room : PROBE);
             else if (lane->asked == 0)
@@ -198,7 +200,7 @@ static void ask_pass(struct sweep *sweep)
 
 /* What came ------------------------------------------------------------------------------------------------------------ */
 
-static void on_taken(void *ctx, const struct delivery *delivery)
+static void on_taken(void *ctx, const struct delivery *delivery, int attempts_before)
 {
     struct sweep *sweep = ctx;
     const struct buyer *buyer = catalog_buyer(stage_catalog(sweep->stage), delivery->buyer_id);
@@ -212,8 +214,12 @@ static void on_taken(void *ctx, const struct delivery *delivery)
         lease_until_ms = sweep->asked_at_ms + lease_ms(sweep, buyer);
         lane->got++;
     }
-    if (lanes_take(sweep->lanes, delivery, lease_until_ms, sweep->is_stopped ? NULL : lane, &limits, &due) == TAKEN_NO_ROOM)
+    if (sweep->is_stopped || (lane != NULL && (buyer->is_endpoint_off || lane_is_paused(lane, clock_mono_ms()))))
+        lane = NULL;
+    if (lanes_take(sweep->lanes, delivery, lease_until_ms, lane, &limits, buyer != NULL ? buyer->format : NULL, &due) == TAKEN_NO_ROOM)
         give_back_add(sweep->back, due);
+    else if (due->attempt == (int)delivery->attempt)
+        due->attempts_before = attempts_before; /* also of one in hand, which was replayed meanwhile */
 }
 
 static void on_swept(void *ctx, enum db_trouble trouble, int64_t rows)

@@ -33,9 +33,17 @@ const char *verdict_state(enum verdict verdict)
     return "";
 }
 
-enum verdict verdict_judge(int http_status, int attempt)
+enum verdict verdict_judge(enum outcome outcome, int attempt)
 {
-    if (http_status >= 200 && http_status <= 299)
+    switch (outcome) {
+    case OUTCOME_ACCEPTED:
         return VERDICT_ACCEPTED;
+    case OUTCOME_REJECTED:
+        return VERDICT_REJECTED;
+    case OUTCOME_DUPLICATE:
+        return VERDICT_DUPLICATE;
+    case OUTCOME_RETRY:
+        break;
+    }
     return attempt < ATTEMPTS_MOST ? VERDICT_RETRY : VERDICT_FAILED;
 }

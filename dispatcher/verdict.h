@@ -7,6 +7,8 @@
 #ifndef LEADLINE_DISPATCHER_VERDICT_H
 #define LEADLINE_DISPATCHER_VERDICT_H
 
+#include "proto/response.h"
+
 enum verdict {
 #define VERDICT(name, word, meaning) VERDICT_##name,
 #include "proto/verdict.def"
@@ -25,9 +27,9 @@ const char *verdict_state(enum verdict verdict);
 /*
  * Judges an attempt.
  *
- * http_status  of the answer; 0 when there was none (not connected, timed out, broken off, refused by us)
- * attempt      which attempt this was, from 1
+ * outcome  of the answer; OUTCOME_RETRY when there was none (not connected, timed out, broken off, refused by us)
+ * attempt  which attempt this was, from 1
  */
-enum verdict verdict_judge(int http_status, int attempt);
+enum verdict verdict_judge(enum outcome outcome, int attempt);
 
 #endif

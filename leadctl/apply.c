@@ -1,44 +1,16 @@
 /*
  * apply.c - makes the configuration be what a document says; with any error nothing changes, and every error is told.
  */
-#include "common/buf.h"
 #include "common/map.h"
 #include "leadctl/command.h"
 #include "leadctl/configuration_store.h"
 #include "leadctl/document.h"
 #include "leadctl/duplicate_keys.h"
+#include "leadctl/read_file.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { DOCUMENT_BYTES_MOST = 64 << 20 };
-
-/* The whole file, - being standard input; owned by the caller. NULL with *err. */
-static struct buf *read_file(const char *path, struct error *err)
-{
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    struct buf *text = buf_new(65536);
-    size_t got;
-
-    if (file == NULL) {
-        error_errno(err, "cannot open %s", path);
-        buf_free(&text);
-        return NULL;
-    }
-    while ((got = fread(buf_reserve(text, 65536), 1, 65536, file)) > 0 && text->len <= DOCUMENT_BYTES_MOST)
-        text->len += got;
-    if (ferror(file))
-        error_errno(err, "cannot read %s", path);
-    else if (text->len > DOCUMENT_BYTES_MOST)
-        error_set(err, "%s is over %d MiB", path, DOCUMENT_BYTES_MOST >> 20);
-    if (ferror(file) || text->len > DOCUMENT_BYTES_MOST)
-        buf_free(&text);
-    if (file != stdin)
-        fclose(file);
-    return text;
-}
 
 static int print_complaints(const struct complaints *list)
 {

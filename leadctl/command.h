@@ -21,6 +21,21 @@ int command_export(int argc, char **argv);
 int command_key_new(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_lead_show(int argc, char **argv);
+int command_delivery_list(int argc, char **argv);
+int command_delivery_show(int argc, char **argv);
+int command_delivery_replay(int argc, char **argv);
+int command_delivery_cancel(int argc, char **argv);
+int command_secret_rotate(int argc, char **argv);
+int command_secret_list(int argc, char **argv);
+int command_explain(int argc, char **argv);
+int command_suppress_import(int argc, char **argv);
+int command_suppress_add(int argc, char **argv);
+int command_suppress_remove(int argc, char **argv);
+int command_suppress_count(int argc, char **argv);
+int command_delivery_preview(int argc, char **argv);
+int command_endpoint_list(int argc, char **argv);
+int command_endpoint_on(int argc, char **argv);
+int command_endpoint_off(int argc, char **argv);
 
 /* What all commands that use the database are told. */
 struct options {
@@ -38,7 +53,10 @@ enum { OPTION_JSON = 1 };
  */
 int options_read(struct options *options, int argc, char **argv, int operand_count, int flags);
 
-/* Connects to the database of --dsn, --dir, LEADLINE_DSN or the PG* environment, in this order. Returns NULL with *err. */
+/* The connection string of --dsn, --dir or LEADLINE_DSN, in this order, else "" for the PG* environment; owned by the caller. NULL with *err. */
+char *options_dsn(const struct options *options, struct error *err);
+
+/* Connects to that database. Returns NULL with *err. */
 struct db_wait *options_connect(const struct options *options, struct error *err);
 
 /* Tells on standard error why the command failed. db may be NULL. Returns EXIT_FAILED. */

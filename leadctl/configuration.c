@@ -10,14 +10,17 @@ const char CONFIGURATION_DOCUMENT[] =
     "   FROM api_key GROUP BY supplier_id) k ON k.supplier_id = s.id),"
     "'buyers', (SELECT coalesce(jsonb_agg(CASE WHEN k.list IS NULL THEN b.doc"
     "   ELSE jsonb_set(b.doc, '{delivery,secrets}', k.list) END ORDER BY b.id COLLATE \"C\"), '[]')"
-    "  FROM buyer b LEFT JOIN (SELECT buyer_id, jsonb_agg(secret ORDER BY place) AS list FROM buyer_secret GROUP BY buyer_id) k"
+    "  FROM buyer b LEFT JOIN (SELECT buyer_id, jsonb_agg(secret ORDER BY place) AS list FROM buyer_secret"
+    "   WHERE expires_at IS NULL OR expires_at > now() GROUP BY buyer_id) k"
     "   ON k.buyer_id = b.id),"
     "'campaigns', (SELECT coalesce(jsonb_agg(c.doc || jsonb_build_object('sources', coalesce(s.list, '[]'),"
     "   'contracts', coalesce(k.list, '[]')) ORDER BY c.id COLLATE \"C\"), '[]')"
     "  FROM campaign c LEFT JOIN (SELECT campaign_id, jsonb_agg(doc ORDER BY supplier_id COLLATE \"C\") AS list"
     "   FROM campaign_supplier GROUP BY campaign_id) s ON s.campaign_id = c.id"
     "  LEFT JOIN (SELECT campaign_id, jsonb_agg(doc ORDER BY id COLLATE \"C\") AS list FROM contract GROUP BY campaign_id) k"
-    "   ON k.campaign_id = c.id)) AS document"
+    "   ON k.campaign_id = c.id))"
+    " || (SELECT CASE WHEN count(*) = 0 THEN '{}' ELSE jsonb_build_object('suppression_lists', jsonb_agg(doc ORDER BY id COLLATE \"C\")) END"
+    "  FROM suppression_list WHERE is_live) AS document"
     " FROM installation i";
 
 struct json *configuration_read(struct db_wait *db, struct error *err)

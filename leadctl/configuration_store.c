@@ -26,8 +26,9 @@ static const char *const split[] = {
     " FROM new_document, " ENTRIES("doc", "suppliers") " WITH ORDINALITY AS s(e, n), " ENTRIES("s.e", "api_keys") " WITH ORDINALITY AS k(e, n)",
     TEMPORARY("new_buyer") "SELECT e->>'id' AS id, " STATUS("e") ", e->>'time_zone' AS time_zone, e #- '{delivery,secrets}' AS doc"
     " FROM new_document, " ENTRIES("doc", "buyers") " e",
-    TEMPORARY("new_buyer_secret") "SELECT b->>'id' AS buyer_id, s.n AS place, s.e AS secret FROM new_document, " ENTRIES("doc", "buyers") " b,"
+    TEMPORARY("new_buyer_secret") "SELECT b->>'id' AS buyer_id, s.n AS place, s.e AS secret, NULL::timestamptz AS expires_at FROM new_document, " ENTRIES("doc", "buyers") " b,"
     " jsonb_array_elements_text(coalesce(b->'delivery'->'secrets', '[]')) WITH ORDINALITY AS s(e, n)",
+    TEMPORARY("kept_buyer") "SELECT NULL::text AS buyer_id WHERE false",
     TEMPORARY("new_campaign") "SELECT e->>'id' AS id, " STATUS("e") ", e - '{sources,contracts}'::text[] AS doc"
     " FROM new_document, " ENTRIES("doc", "campaigns") " e",
     TEMPORARY("new_source") "SELECT c->>'id' AS campaign_id, e->>'supplier_id' AS supplier_id, " STATUS("e") ", e AS doc"
@@ -35,9 +36,10 @@ static const char *const split[] = {
     TEMPORARY("new_contract") "SELECT c->>'id' AS campaign_id, e->>'id' AS id, e->>'buyer_id' AS buyer_id, " STATUS("e") ","
     " ((e->>'price')::numeric * 100)::bigint AS price_cents, e AS doc"
     " FROM new_document, " ENTRIES("doc", "campaigns") " c, " ENTRIES("c", "contracts") " e",
+    TEMPORARY("new_suppression_list") "SELECT e->>'id' AS id, e AS doc FROM new_document, " ENTRIES("doc", "suppression_lists") " e",
     TEMPORARY("new_rule") DUPLICATE_RULES_OF("new_campaign", "new_contract"),
     COUNTERS_WANTED,
-    "ANALYZE new_supplier, new_api_key, new_buyer, new_buyer_secret, new_campaign, new_source, new_contract, new_rule, wanted_counter",
+    "ANALYZE new_supplier, new_api_key, new_buyer, new_buyer_secret, new_campaign, new_source, new_contract, new_suppression_list, new_rule, wanted_counter",
     NULL,
 };
 
@@ -49,6 +51,16 @@ static const char NOTE_RULES[] =
     " (SELECT FROM (" DUPLICATE_RULES_OF("campaign", "contract") ") o WHERE o.against = n.against AND o.owner_id = n.owner_id"
     " AND o.fields = n.fields AND o.window_days >= n.window_days)"
     " ON CONFLICT DO NOTHING";
+
+/* A document that lists none but secrets that a rotation made or retired is older than that, or exported since: nothing to change. */
+static const char *const keep_rotated[] = {
+    "INSERT INTO kept_buyer SELECT DISTINCT r.buyer_id FROM rotated_secret r JOIN new_buyer b ON b.id = r.buyer_id WHERE NOT EXISTS"
+    " (SELECT FROM new_buyer_secret n WHERE n.buyer_id = r.buyer_id AND NOT EXISTS"
+    "  (SELECT FROM rotated_secret k WHERE (k.buyer_id, k.sha256) = (n.buyer_id, sha256(convert_to(n.secret, 'UTF8')))))",
+    "DELETE FROM new_buyer_secret n USING kept_buyer k WHERE k.buyer_id = n.buyer_id",
+    "INSERT INTO new_buyer_secret SELECT buyer_id, place, secret, expires_at FROM buyer_secret JOIN kept_buyer USING (buyer_id)",
+    NULL,
+};
 
 /* Each touches only rows that differ, so when none touches any, the document is what was there. */
 static const char *const match[] = {
@@ -69,8 +81,11 @@ static const char *const match[] = {
     " SET status = excluded.status, time_zone = excluded.time_zone, doc = excluded.doc"
     " WHERE (t.status, t.time_zone, t.doc) IS DISTINCT FROM (excluded.status, excluded.time_zone, excluded.doc)",
     "DELETE FROM buyer_secret t WHERE NOT EXISTS (SELECT FROM new_buyer_secret n WHERE (n.buyer_id, n.place) = (t.buyer_id, t.place))",
-    "INSERT INTO buyer_secret AS t SELECT buyer_id, place, secret FROM new_buyer_secret ON CONFLICT (buyer_id, place) DO UPDATE"
-    " SET secret = excluded.secret WHERE t.secret <> excluded.secret",
+    "INSERT INTO buyer_secret AS t (buyer_id, place, secret, expires_at) SELECT buyer_id, place, secret, expires_at FROM new_buyer_secret"
+    " ON CONFLICT (buyer_id, place) DO UPDATE SET secret = excluded.secret, expires_at = excluded.expires_at,"
+    " created_at = CASE WHEN t.secret = excluded.secret THEN t.created_at ELSE now() END"
+    " WHERE (t.secret, t.expires_at) IS DISTINCT FROM (excluded.secret, excluded.expires_at)",
+    "DELETE FROM rotated_secret t WHERE NOT EXISTS (SELECT FROM kept_buyer k WHERE k.buyer_id = t.buyer_id)",
 
     "DELETE FROM campaign t WHERE NOT EXISTS (SELECT FROM new_campaign n WHERE n.id = t.id)",
     "INSERT INTO campaign AS t SELECT id, status, doc FROM new_campaign ON CONFLICT (id) DO UPDATE"
@@ -87,6 +102,11 @@ static const char *const match[] = {
     " ON CONFLICT (campaign_id, id) DO UPDATE SET buyer_id = excluded.buyer_id, status = excluded.status,"
     " price_cents = excluded.price_cents, doc = excluded.doc WHERE (t.buyer_id, t.status, t.price_cents, t.doc)"
     " IS DISTINCT FROM (excluded.buyer_id, excluded.status, excluded.price_cents, excluded.doc)",
+
+    "UPDATE suppression_list t SET is_live = false WHERE is_live AND NOT EXISTS (SELECT FROM new_suppression_list n WHERE n.id = t.id)",
+    "UPDATE suppression_list t SET is_live = true, doc = n.doc FROM new_suppression_list n"
+    " WHERE n.id = t.id AND (t.is_live, t.doc) IS DISTINCT FROM (true, n.doc)",
+    "INSERT INTO suppression_list (id, is_live, doc) SELECT id, true, doc FROM new_suppression_list ORDER BY id ON CONFLICT (id) DO NOTHING",
     NULL,
 };
 
@@ -162,7 +182,7 @@ int configuration_store(struct db_wait *db, const struct json *document, struct 
     int foreign;
 
     if (prepare(db, document, err) != 0 || db_wait_do(db, CONFIGURATION_FENCE, DB_NO_PARAMS, err) < 0 ||
-        db_wait_do(db, NOTE_RULES, DB_NO_PARAMS, err) < 0)
+        db_wait_do(db, NOTE_RULES, DB_NO_PARAMS, err) < 0 || do_all(db, keep_rotated, err) < 0)
         return -1;
     touched = do_all(db, match, err);
     foreign = touched >= 0 ? complain_of_keys(db, list, err) : -1;

@@ -29,7 +29,10 @@ static const char REST[] =
     "UPDATE counter c SET is_live = false WHERE c.is_live AND NOT EXISTS (SELECT FROM wanted_counter w"
     " WHERE (w.kind, w.campaign_id, w.owner_id) = (c.kind, c.campaign_id, c.owner_id))";
 
-/* The sums of one kind's sales, over five windows each. What a buyer has refused or returned counts for leads sold and their cost only. */
+/*
+ * The sums of one kind's sales, over five windows each. What a buyer has refused or returned counts for leads
+ * sold and their cost only; a place that is held for a buyer who is being asked counts like a sale.
+ */
 #define SUMS(kind_word, cents, condition)                                                                                       \
     " SELECT a.kind, a.campaign_id, a.owner_id,"                                                                                \
     " count(*) FILTER (WHERE s.sold_at >= a.hour_start) AS hour_leads, sum(" cents ") FILTER (WHERE s.sold_at >= a.hour_start) AS hour_cents," \
@@ -37,7 +40,7 @@ static const char REST[] =
     " count(*) FILTER (WHERE s.sold_at >= a.week_start) AS week_leads, sum(" cents ") FILTER (WHERE s.sold_at >= a.week_start) AS week_cents," \
     " count(*) FILTER (WHERE s.sold_at >= a.month_start) AS month_leads, sum(" cents ") FILTER (WHERE s.sold_at >= a.month_start) AS month_cents," \
     " count(*) AS total_leads, sum(" cents ") AS total_cents"                                                                   \
-    " FROM alive a JOIN sale s ON " condition                                                                                   \
+    " FROM alive a JOIN sold s ON " condition                                                                                   \
     " WHERE a.kind = '" kind_word "' AND NOT s.is_test GROUP BY a.kind, a.campaign_id, a.owner_id"
 
 /* The one time is read here, behind the fence: no batch that was decided is later. */
@@ -48,6 +51,9 @@ static const char FILL[] =
     "  window_start('month', clock.at, w.time_zone) AS month_start"
     "  FROM clock, wanted_counter w LEFT JOIN counter c USING (kind, campaign_id, owner_id)"
     "  WHERE c.id IS NULL OR NOT c.is_live OR c.time_zone <> w.time_zone),"
+    " sold AS NOT MATERIALIZED (SELECT campaign_id, supplier_id, contract_id, buyer_id, price_cents, cost_cents, n, state::text, is_test, sold_at FROM sale"
+    "  UNION ALL SELECT campaign_id, supplier_id, contract_id, buyer_id, price_cents, (sum(cost_cents) OVER (PARTITION BY lead_id))::int8,"
+    "   row_number() OVER (PARTITION BY lead_id ORDER BY try), 'SOLD', is_test, reserved_at FROM reservation WHERE state <> 'REFUSED'),"
     " sums AS ("
     SUMS("contract", "s.price_cents", "s.campaign_id = a.campaign_id AND s.contract_id = a.owner_id AND s.state = 'SOLD'")
     " UNION ALL"

@@ -87,6 +87,7 @@ static void check_all(struct check *check)
     struct map *campaign_ids = map_new();
     struct json *entry;
 
+    document_check_suppression_lists(check);
     EACH(entry, at, json_get(check->document, "suppliers"), &suppliers)
         document_check_supplier(check, entry, &at);
     EACH(entry, at, json_get(check->document, "buyers"), &buyers)
@@ -111,10 +112,12 @@ struct json *document_read(struct span text, struct complaints *list)
     check.suppliers = map_new();
     check.buyers = map_new();
     check.key_hashes = map_new();
+    check.suppression_lists = map_new();
     check.arena = arena_new();
     check_numbers(&check, document, NULL);
     check_all(&check);
     arena_free(&check.arena);
+    map_free(&check.suppression_lists);
     map_free(&check.key_hashes);
     map_free(&check.buyers);
     map_free(&check.suppliers);

@@ -81,6 +81,7 @@ static void check_contracts(struct check *check, const struct json *campaign, co
         document_must_know(check, check->buyers, buyer_id, &at, "buyer_id", "buyer");
         check_states(check, contract, &at);
         document_check_caps(check, contract, &at);
+        document_check_suppression(check, contract, &at);
     }
     map_free(&ids);
 }
@@ -90,6 +91,7 @@ void document_check_campaign(struct check *check, const struct json *campaign, s
     document_claim(check, ids, json_get_text(campaign, "id"), place, "id", "campaign");
     document_check_fields(check, campaign, place);
     document_check_caps(check, campaign, place);
+    document_check_suppression(check, campaign, place);
     check_sources(check, campaign, place);
     check_contracts(check, campaign, place);
     document_check_filters(check, campaign, place);

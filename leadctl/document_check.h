@@ -17,6 +17,7 @@ struct check {
     struct map *suppliers; /* ids that are there */
     struct map *buyers;
     struct map *key_hashes; /* of all suppliers */
+    struct map *suppression_lists;
     struct arena *arena;
     struct complaints *list;
 };
@@ -45,8 +46,17 @@ void document_check_supplier(struct check *check, const struct json *supplier, c
 void document_check_buyer(struct check *check, const struct json *buyer, const struct place *place);
 void document_check_campaign(struct check *check, const struct json *campaign, struct map *ids, const struct place *place);
 
+/* Takes the ids of all suppression lists; before everybody who refers to them. */
+void document_check_suppression_lists(struct check *check);
+
+/* Are the lists that a buyer, a campaign or a contract names there? */
+void document_check_suppression(struct check *check, const struct json *owner, const struct place *place);
+
 /* Its inbound filters; its contracts' filters, price rules and schedules. */
 void document_check_filters(struct check *check, const struct json *campaign, const struct place *place);
+
+/* How a buyer wants its leads and what its answers mean: method, headers, format, template, responses. */
+void document_check_format(struct check *check, const struct json *buyer, const struct place *place);
 
 /* Its fields and duplicate rules; its contracts' duplicate rules. */
 void document_check_fields(struct check *check, const struct json *campaign, const struct place *place);

@@ -82,6 +82,8 @@ void document_check_buyer(struct check *check, const struct json *buyer, const s
 
     document_claim(check, check->buyers, json_get_text(buyer, "id"), place, "id", "buyer");
     document_check_caps(check, buyer, place);
+    document_check_suppression(check, buyer, place);
     check_delivery(check, json_get(buyer, "delivery"), &delivery);
+    document_check_format(check, buyer, &delivery);
     check_url(check, json_get(buyer, "ping"), &ping);
 }

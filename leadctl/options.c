@@ -1,5 +1,7 @@
 #include "leadctl/command.h"
 
+#include "common/must.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -59,19 +61,22 @@ static char *read_dsn(const char *dir, struct error *err)
     return line;
 }
 
+char *options_dsn(const struct options *options, struct error *err)
+{
+    const char *dsn = options->dsn;
+
+    if (dsn == NULL && options->dir != NULL)
+        return read_dsn(options->dir, err);
+    if (dsn == NULL)
+        dsn = getenv("LEADLINE_DSN");
+    return must_copy(dsn != NULL ? dsn : "", dsn != NULL ? strlen(dsn) : 0);
+}
+
 struct db_wait *options_connect(const struct options *options, struct error *err)
 {
-    struct db_wait *db;
-    char *dsn;
+    char *dsn = options_dsn(options, err);
+    struct db_wait *db = dsn != NULL ? db_wait_open(dsn, err) : NULL;
 
-    if (options->dsn != NULL)
-        return db_wait_open(options->dsn, err);
-    if (options->dir == NULL)
-        return db_wait_open(getenv("LEADLINE_DSN"), err);
-    dsn = read_dsn(options->dir, err);
-    if (dsn == NULL)
-        return NULL;
-    db = db_wait_open(dsn, err);
     free(dsn);
     return db;
 }

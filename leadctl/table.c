@@ -5,16 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct span cell(const struct db_answer *answer, int row, int column)
-{
-    struct span text;
-
-    if (row < 0)
-        return span_of(db_answer_title(answer, column));
-    text = db_answer_text(answer, row, column);
-    return text.ptr != NULL ? text : SPAN("-");
-}
-
 static void print_padded(struct span text, size_t width)
 {
     size_t chars = span_chars(text);
@@ -25,40 +15,51 @@ static void print_padded(struct span text, size_t width)
         putchar(' ');
 }
 
+static struct span shown(struct span cell)
+{
+    return cell.ptr != NULL ? cell : SPAN("-");
+}
+
+void table_print_cells(const struct span *cells, int rows, int columns)
+{
+    size_t *widths = must_zalloc((size_t)(columns + 1) * sizeof *widths);
+
+    for (int i = 0; i < rows * columns; i++) {
+        size_t chars = span_chars(shown(cells[i]));
+
+        widths[i % columns] = chars > widths[i % columns] ? chars : widths[i % columns];
+    }
+    for (int i = 0; i < rows * columns; i++) {
+        bool is_last = i % columns == columns - 1;
+
+        print_padded(shown(cells[i]), is_last ? 0 : widths[i % columns]);
+        fputs(is_last ? "\n" : "  ", stdout);
+    }
+    free(widths);
+}
+
 void table_print(const struct db_answer *answer)
 {
     int columns = db_answer_columns(answer), rows = db_answer_rows(answer);
-    size_t *widths = must_zalloc((size_t)(columns + 1) * sizeof *widths);
+    struct span *cells = must_zalloc((size_t)((rows + 1) * columns) * sizeof *cells);
 
-    for (int row = -1; row < rows; row++)
-        for (int column = 0; column < columns; column++) {
-            size_t chars = span_chars(cell(answer, row, column));
-
-            widths[column] = chars > widths[column] ? chars : widths[column];
-        }
-    for (int row = -1; row < rows; row++)
-        for (int column = 0; column < columns; column++) {
-            bool is_last = column == columns - 1;
-
-            print_padded(cell(answer, row, column), is_last ? 0 : widths[column]);
-            fputs(is_last ? "\n" : "  ", stdout);
-        }
-    free(widths);
+    for (int column = 0; column < columns; column++)
+        cells[column] = span_of(db_answer_title(answer, column));
+    for (int i = 0; i < rows * columns; i++)
+        cells[columns + i] = db_answer_text(answer, i / columns, i % columns);
+    table_print_cells(cells, rows + 1, columns);
+    free(cells);
 }
 
 void table_print_record(const struct db_answer *answer)
 {
-    size_t width = 0;
+    int columns = db_answer_columns(answer);
+    struct span *cells = must_zalloc((size_t)(2 * columns) * sizeof *cells);
 
-    for (int column = 0; column < db_answer_columns(answer); column++) {
-        size_t chars = span_chars(cell(answer, -1, column));
-
-        width = chars > width ? chars : width;
+    for (int column = 0; column < columns; column++) {
+        cells[2 * column] = span_of(db_answer_title(answer, column));
+        cells[2 * column + 1] = db_answer_text(answer, 0, column);
     }
-    for (int column = 0; column < db_answer_columns(answer); column++) {
-        print_padded(cell(answer, -1, column), width);
-        fputs("  ", stdout);
-        print_padded(cell(answer, 0, column), 0);
-        putchar('\n');
-    }
+    table_print_cells(cells, columns, 2);
+    free(cells);
 }

@@ -24,11 +24,14 @@ enum catalog_part {
     CATALOG_KEYS = 1,      /* API keys */
     CATALOG_CAMPAIGNS = 2, /* campaigns with fields and sources */
     CATALOG_SELLING = 4,   /* buyers, contracts, caps with their counters; needs CATALOG_CAMPAIGNS */
-    CATALOG_DELIVERY = 8,  /* buyers with endpoints and secrets */
+    CATALOG_DELIVERY = 8,  /* buyers with endpoints and the secrets in force */
     CATALOG_SECRET = 16,   /* the installation's secret for digests */
+    CATALOG_SUPPRESSION = 32, /* which suppression lists concern campaigns, and contracts when they are there; needs CATALOG_CAMPAIGNS */
 };
 
 struct filter;   /* proto/filter.h */
+struct format;   /* proto/format.h */
+struct responses; /* proto/response.h */
 struct schedule; /* proto/schedule.h */
 
 /* A token bucket: so many a second, and so many above that at once. */
@@ -71,16 +74,20 @@ struct buyer {
     struct span id;
     bool is_active;
     struct cap_owner caps;
+    bool is_endpoint_off; /* by its 410 or by the operator: not eligible, and deliveries wait */
+    int64_t endpoint_switched_us; /* when it was switched last; 0: never */
     const struct zone *zone; /* its own, or the installation's; CATALOG_SELLING */
     struct duplicate_rule *duplicates; /* of all its contracts, each set of fields once, with its longest window; CATALOG_SELLING */
     size_t duplicate_count;
     struct uuid duplicate_key; /* proto/key.h: its half of its keys, when it has rules */
     /* CATALOG_DELIVERY */
     const char *url; /* "" when it has no endpoint: deliveries wait */
-    struct span *secrets; /* as in the document, whsec_… */
+    struct span *secrets; /* those in force, whsec_…, the one that counts first */
     size_t secret_count;
     int64_t timeout_ms;
     bool has_legacy_signature;
+    const struct format *format;       /* how it wants its leads */
+    const struct responses *responses; /* what its answers mean; NULL: the usual */
     int64_t concurrent; /* requests at once */
     int64_t per_second; /* 0: no limit */
     /* either of both */
@@ -140,6 +147,8 @@ struct contract {
     struct contract_duplicate *duplicates;
     size_t duplicate_count;
     bool is_timed;                   /* schedule, filters or prices depend on the time */
+    struct span *suppression_lists;  /* its own and its buyer's, by id */
+    size_t suppression_list_count;
     struct cap_owner caps;
 };
 
@@ -151,6 +160,13 @@ int distribution_of(struct span word);
 /* Do its contracts take turns? Then each has a counter, with caps or without. */
 bool distribution_has_turns(enum distribution distribution);
 
+/* A suppression list that concerns a campaign. */
+struct suppression_use {
+    struct span list_id;
+    int64_t number;       /* in the database */
+    bool is_of_campaign;  /* its leads are refused; else some contracts are passed over */
+};
+
 struct campaign {
     struct span id;
     bool is_active;
@@ -159,6 +175,7 @@ struct campaign {
     int64_t ping_seconds; /* how long a ping id lasts */
     int64_t deadline_ms;  /* how long the supplier waits; 0: as long as the gateway says */
     int64_t max_sells;
+    bool is_confirmed;   /* the sale depends on the buyer's answer */
     struct field_spec *fields; /* system fields and the campaign's own, sorted by name */
     size_t field_count;
     const struct filter *inbound; /* NULL: none */
@@ -170,6 +187,8 @@ struct campaign {
     size_t source_count;
     struct contract *contracts;
     size_t contract_count;
+    struct suppression_use *suppression; /* by list id, each list once */
+    size_t suppression_count;
     struct cap_owner caps;
 };
 
@@ -183,6 +202,7 @@ struct catalog {
     size_t clock_count;
     const struct zone *clock; /* the installation's */
     int64_t loaded_ms;        /* monotonic; clocks are right for CLOCKS_MS at least */
+    int64_t stale_ms;         /* monotonic: then it is to be read again, for the clocks or because a secret's time is over */
     struct supplier *suppliers;
     size_t supplier_count;
     struct api_key *keys; /* sorted by hash */

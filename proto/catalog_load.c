@@ -7,21 +7,27 @@
 #include "common/must.h"
 #include "proto/catalog_duplicates.h"
 #include "proto/catalog_rules.h"
+#include "proto/catalog_suppression.h"
 #include "proto/field_options.h"
+#include "proto/format.h"
 #include "proto/money.h"
+#include "proto/response_read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_TIMEOUT_MS = 15000, DEFAULT_CONCURRENT = 64, DEFAULT_PING_TIMEOUT_MS = 500, DEFAULT_PING_CONCURRENT = 200, DEFAULT_PING_SECONDS = 1800 };
+enum {
+    DEFAULT_TIMEOUT_MS = 15000, DEFAULT_CONCURRENT = 64,
+    DEFAULT_PING_TIMEOUT_MS = 500, DEFAULT_PING_CONCURRENT = 200, DEFAULT_PING_SECONDS = 1800,
+};
 
 static const struct rate default_rates[RATE_KINDS] = {{100, 1000}, {500, 5000}, {10, 50}};
 static const char *const rate_words[RATE_KINDS] = {"ingest", "ping", "lookup"};
 
 /* Statements of one load, by their place in the job; -1: not asked for. */
 struct places {
-    int installation, secret, clocks, suppliers, keys, buyers, secrets, campaigns, sources, contracts, counters;
+    int installation, secret, clocks, suppliers, keys, buyers, secrets, campaigns, sources, contracts, counters, suppression;
 };
 
 struct load {
@@ -228,6 +234,8 @@ static int read_buyer(struct load *load, struct buyer *buyer, const struct db_ro
         return -1;
     buyer->id = keep(load, db_text(rows, row, 0));
     buyer->is_active = span_is(db_text(rows, row, 1), "ACTIVE");
+    buyer->is_endpoint_off = db_bool(rows, row, 3);
+    buyer->endpoint_switched_us = db_int(rows, row, 4);
     buyer->url = arena_text(load->catalog->arena, json_get_text(delivery, "url"));
     buyer->timeout_ms = json_get_integer(delivery, "timeout_ms", DEFAULT_TIMEOUT_MS);
     buyer->has_legacy_signature = json_get_bool(delivery, "legacy_signature", false);
@@ -236,11 +244,16 @@ static int read_buyer(struct load *load, struct buyer *buyer, const struct db_ro
     read_ping(load, buyer, json_get(doc, "ping"));
     buyer->zone = json_get(doc, "time_zone") != NULL ? catalog_clock(load->catalog, json_get_text(doc, "time_zone")) : load->catalog->clock;
     rc = caps_of(load, &buyer->caps, json_get(doc, "caps"), "buyer", SPAN(""), buyer->id);
+    if (rc == 0 && load->parts & CATALOG_DELIVERY) {
+        buyer->format = format_read(load->catalog->arena, delivery, NULL, NULL, NULL, load->complaints);
+        buyer->responses = responses_read(load->catalog, json_get(delivery, "responses"), NULL, load->complaints);
+        rc = are_read(load, "buyer", buyer->id);
+    }
     json_free(&doc);
     return rc;
 }
 
-/* Rows (buyer_id, secret), in order. */
+/* Rows (buyer_id, secret, milliseconds left or null), in order. */
 static void read_secrets(struct load *load, const struct db_rows *rows)
 {
     struct catalog *catalog = load->catalog;
@@ -251,6 +264,8 @@ static void read_secrets(struct load *load, const struct db_rows *rows)
 
         if (buyer == NULL)
             continue;
+        if (!db_is_null(rows, i, 2) && catalog->loaded_ms + db_int(rows, i, 2) < catalog->stale_ms)
+            catalog->stale_ms = catalog->loaded_ms + db_int(rows, i, 2);
         secrets = arena_alloc(catalog->arena, (buyer->secret_count + 1) * sizeof *secrets);
         if (buyer->secret_count > 0)
             memcpy(secrets, buyer->secrets, buyer->secret_count * sizeof *secrets);
@@ -328,6 +343,7 @@ static int read_campaign(struct load *load, struct campaign *campaign, const str
     if (json_get(doc, "distribution") != NULL && distribution_of(json_get_text(doc, "distribution")) >= 0)
         campaign->distribution = (enum distribution)distribution_of(json_get_text(doc, "distribution"));
     campaign->max_sells = json_get_integer(doc, "max_sells", 1);
+    campaign->is_confirmed = json_get_bool(doc, "confirm", false);
     campaign->is_ping_post = span_is(json_get_text(doc, "routing"), "PING_POST");
     campaign->ping_seconds = json_get_integer(doc, "ping_seconds", DEFAULT_PING_SECONDS);
     campaign->deadline_ms = json_get_integer(doc, "deadline_ms", 0);
@@ -495,8 +511,11 @@ static int read_all(struct load *load, struct db_rows *const *rows)
     }
     if (load->at.secrets >= 0)
         read_secrets(load, rows[load->at.secrets]);
-    if (load->at.campaigns >= 0)
-        return read_campaigns(load, rows[load->at.campaigns], rows[load->at.sources], load->at.contracts >= 0 ? rows[load->at.contracts] : NULL);
+    if (load->at.campaigns >= 0 &&
+        read_campaigns(load, rows[load->at.campaigns], rows[load->at.sources], load->at.contracts >= 0 ? rows[load->at.contracts] : NULL) != 0)
+        return -1;
+    if (load->at.suppression >= 0)
+        catalog_read_suppression(catalog, rows[load->at.suppression]);
     return 0;
 }
 
@@ -512,6 +531,7 @@ static void on_loaded(void *ctx, struct db_rows *const *rows, const struct db_er
     load->catalog = must_zalloc(sizeof *load->catalog);
     load->catalog->arena = arena_new();
     load->catalog->loaded_ms = clock_mono_ms();
+    load->catalog->stale_ms = load->catalog->loaded_ms + CLOCKS_MS;
     load->complaints = complaints_new();
     load->counters = load->at.counters >= 0 ? map_new() : NULL;
     if (read_all(load, rows) != 0)
@@ -548,8 +568,12 @@ void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx)
                             "SELECT id, kind::text, campaign_id, owner_id, time_zone FROM counter WHERE is_live ORDER BY id");
     load->at.suppliers = ask(job, &next, true, "SELECT id, status, doc::text FROM supplier ORDER BY id COLLATE \"C\"");
     load->at.keys = ask(job, &next, parts & CATALOG_KEYS, "SELECT sha256, supplier_id FROM api_key ORDER BY sha256");
-    load->at.buyers = ask(job, &next, has_buyers, "SELECT id, status, doc::text FROM buyer ORDER BY id COLLATE \"C\"");
-    load->at.secrets = ask(job, &next, parts & CATALOG_DELIVERY, "SELECT buyer_id, secret FROM buyer_secret ORDER BY buyer_id, place");
+    load->at.buyers = ask(job, &next, has_buyers, "SELECT b.id, b.status, b.doc::text, coalesce(e.is_off, false),"
+                           " coalesce(extract(epoch FROM e.changed_at) * 1000000, 0)::int8"
+                           " FROM buyer b LEFT JOIN buyer_endpoint e ON e.buyer_id = b.id ORDER BY b.id COLLATE \"C\"");
+    load->at.secrets = ask(job, &next, parts & CATALOG_DELIVERY,
+                           "SELECT buyer_id, secret, ceil(extract(epoch FROM expires_at - clock_timestamp()) * 1000)::int8 FROM buyer_secret"
+                           " WHERE expires_at IS NULL OR expires_at > clock_timestamp() ORDER BY buyer_id, place");
     load->at.campaigns = ask(job, &next, parts & CATALOG_CAMPAIGNS, "SELECT id, status, doc::text FROM campaign ORDER BY id COLLATE \"C\"");
     load->at.sources = ask(job, &next, parts & CATALOG_CAMPAIGNS,
                            "SELECT campaign_id, supplier_id, status, doc::text FROM campaign_supplier"
@@ -557,6 +581,7 @@ void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx)
     load->at.contracts = ask(job, &next, parts & CATALOG_SELLING,
                              "SELECT campaign_id, id, buyer_id, status, price_cents, doc::text FROM contract"
                              " ORDER BY campaign_id COLLATE \"C\", id COLLATE \"C\"");
+    load->at.suppression = ask(job, &next, parts & CATALOG_SUPPRESSION, catalog_suppression_sql);
     db_sql(job, "COMMIT");
     db_send(db, &job, on_loaded, load);
 }

@@ -243,7 +243,7 @@ static void on_registry(void *ctx, const struct registry_row *rows, size_t count
         neighbours_update(stage->neighbours[kind], list, found);
     }
     free(list);
-    if (stage->catalog == NULL || catalog_version != stage->catalog->version || clock_mono_ms() - stage->catalog->loaded_ms > CLOCKS_MS)
+    if (stage->catalog == NULL || catalog_version != stage->catalog->version || clock_mono_ms() >= stage->catalog->stale_ms)
         stage_refresh_catalog(stage);
 }
 

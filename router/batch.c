@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/must.h"
+#include "router/confirm.h"
 #include "router/plan.h"
 #include "router/reply.h"
 #include "router/store.h"
@@ -11,7 +12,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { LEASE_SLACK_MS = 15000 }; /* over the buyer's time limit: what a delivery may wait in its dispatcher */
+enum {
+    LEASE_SLACK_MS = 15000, /* over the buyer's time limit: what a delivery may wait in its dispatcher */
+    LOOK_AGAIN_MS = 50,     /* at a lead that waits for another one */
+};
 
 struct batch {
     struct stage *stage;
@@ -22,6 +26,7 @@ struct batch {
     batch_ask_fn *ask;
     void *ask_ctx;
     struct buf *item; /* for encoding, used again and again */
+    struct loop_timer *timer; /* somebody who stands aside wakes */
 
     bool is_busy;
     bool waits_for_catalog;
@@ -64,36 +69,62 @@ void batch_answer(struct batch *batch, const struct lead *lead, int status, stru
     neighbour_add(gateway, FRAME_ANSWERS, buf_span(batch->item));
 }
 
+static void send_delivery(struct batch *batch, struct span to, const struct delivery *delivery)
+{
+    struct neighbour *dispatcher = neighbours_by_name(stage_neighbours(batch->stage, STAGE_DISPATCHER), to);
+
+    if (dispatcher == NULL)
+        return;
+    batch->item->len = 0;
+    frame_put_delivery(batch->item, delivery);
+    neighbour_add(dispatcher, FRAME_DELIVERIES, buf_span(batch->item));
+}
+
 /* A hint to the dispatcher that holds the lease. One that is lost costs the time of the lease. */
 static void hint(struct batch *batch, const struct decision *decision, const struct sale *sale)
 {
     const struct lead *lead = decision->plan->lead;
-    struct neighbour *dispatcher = neighbours_by_name(stage_neighbours(batch->stage, STAGE_DISPATCHER), sale->dispatcher);
     struct delivery delivery = {
         .id = sale->delivery_id, .lead_id = lead->id, .buyer_id = sale->buyer_id, .campaign_id = lead->campaign_id,
         .price_cents = sale->price_cents, .is_test = lead->is_test, .sold_at_ms = batch->facts.now_us / 1000,
         .lease_until_ms = sale->lease_until_us / 1000, .attempt = 0, .fields = lead->fields,
     };
 
-    if (dispatcher == NULL)
-        return;
-    batch->item->len = 0;
-    frame_put_delivery(batch->item, &delivery);
-    neighbour_add(dispatcher, FRAME_DELIVERIES, buf_span(batch->item));
+    send_delivery(batch, sale->dispatcher, &delivery);
+}
+
+/* The post on whose answer the sale depends. One that is lost costs this buyer its chance. */
+static void ask_buyer(struct batch *batch, const struct decision *decision)
+{
+    const struct lead *lead = decision->plan->lead;
+    const struct try *asked = decision->asked;
+    struct delivery delivery = {
+        .id = asked->delivery_id, .lead_id = lead->id, .buyer_id = asked->buyer_id, .campaign_id = lead->campaign_id,
+        .price_cents = asked->price_cents, .is_test = lead->is_test, .sold_at_ms = asked->reserved_us / 1000,
+        .lease_until_ms = asked->deadline_us / 1000, .attempt = 0, .fields = lead->fields, .confirm_ms = asked->limit_ms,
+    };
+
+    send_delivery(batch, asked->dispatcher, &delivery);
 }
 
 static void tell(struct batch *batch, const struct decision *decision)
 {
     bool is_recorded = decision->action != ACTION_REFUSE;
 
-    batch_answer(batch, decision->plan->lead, (int)decision->answer_status, decision->answer_body, 0, is_recorded);
-    if (decision->action == ACTION_RECORD) {
-        metric_add(batch->leads_by_state[decision->state], 1);
+    if (decision->action == ACTION_WAIT)
+        return;
+    if (decision->action == ACTION_RECORD || decision->action == ACTION_STEP)
         for (size_t i = 0; i < decision->plan->candidate_count; i++)
             metric_add(batch->gave_up, (int64_t)decision->plan->candidates[i].gave_up);
-        for (size_t i = 0; i < decision->sale_count; i++)
-            hint(batch, decision, &decision->sales[i]);
+    if (decision->asked != NULL) {
+        ask_buyer(batch, decision);
+        return;
     }
+    batch_answer(batch, decision->plan->lead, (int)decision->answer_status, decision->answer_body, 0, is_recorded);
+    if (decision->action == ACTION_RECORD || decision->action == ACTION_STEP)
+        metric_add(batch->leads_by_state[decision->state], 1);
+    for (size_t i = 0; decision->action == ACTION_RECORD && i < decision->sale_count; i++)
+        hint(batch, decision, &decision->sales[i]);
 }
 
 /* The end of a batch -------------------------------------------------------------------------------------------------- */
@@ -134,6 +165,37 @@ static void clear_suspects(struct batch *batch, size_t count)
         batch->limit = batch->most_leads;
 }
 
+static void arm(struct batch *batch)
+{
+    int64_t wake_ms = inbox_next_wake_ms(batch->inbox), now_ms = clock_mono_ms();
+
+    if (wake_ms < INT64_MAX)
+        loop_timer_set(batch->timer, wake_ms > now_ms ? wake_ms - now_ms : 0, 0);
+}
+
+/* Ends what is answered; who asks or waits stands aside. The moments of decisions are the database's. */
+static void part(struct batch *batch)
+{
+    int64_t now_ms = clock_mono_ms();
+    struct entry *entry, *next;
+    size_t i = 0;
+
+    for (entry = batch->entries; entry != NULL; entry = next) {
+        const struct decision *decision = &batch->decisions[i++];
+        int64_t until_us = decision->asked != NULL ? decision->asked->deadline_us + ANSWER_GRACE_MS * 1000 : decision->wait_until_us;
+
+        next = entry->next;
+        entry->is_distributing |= decision->asked != NULL;
+        entry->lead.is_resent |= decision->asked != NULL; /* it is recorded */
+        if (decision->asked == NULL && decision->action != ACTION_WAIT)
+            inbox_done(batch->inbox, &entry);
+        else
+            inbox_set_aside(batch->inbox, entry, now_ms + (until_us > batch->facts.now_us ? (until_us - batch->facts.now_us) / 1000 + 1 : LOOK_AGAIN_MS));
+    }
+    batch->entries = NULL;
+    arm(batch);
+}
+
 static void succeed(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++)
@@ -141,7 +203,7 @@ static void succeed(struct batch *batch)
     metric_observe_ns(batch->seconds, clock_mono_ns() - batch->begun_ns);
     clear_suspects(batch, batch->count);
     batch->reads_all_ids = batch->reads_all_ids && inbox_waiting(batch->inbox) > 0 && batch->suspects > 0;
-    end_entries(batch);
+    part(batch);
     clear(batch);
     begin(batch);
 }
@@ -238,7 +300,7 @@ static void drop_expired(struct batch *batch)
     while (*at != NULL) {
         struct entry *entry = *at;
 
-        if (entry->expires_ms > now_ms) {
+        if (entry->expires_ms > now_ms || entry->is_distributing) {
             batch->plans[kept++] = batch->plans[i++];
             at = &entry->next;
             continue;
@@ -257,7 +319,7 @@ static void make_deliveries(struct batch *batch, struct decision *decision)
 {
     struct neighbours *dispatchers = stage_neighbours(batch->stage, STAGE_DISPATCHER);
 
-    for (size_t i = 0; i < decision->sale_count; i++) {
+    for (size_t i = 0; decision->action == ACTION_RECORD && i < decision->sale_count; i++) {
         struct sale *sale = &decision->sales[i];
         struct neighbour *dispatcher = neighbours_by_key(dispatchers, sale->buyer_id);
 
@@ -267,6 +329,12 @@ static void make_deliveries(struct batch *batch, struct decision *decision)
             continue;
         sale->dispatcher = arena_copy(batch->arena, neighbour_name(dispatcher));
         sale->lease_until_us += (sale->lease_ms + LEASE_SLACK_MS) * 1000;
+    }
+    if (decision->asked != NULL) {
+        struct neighbour *dispatcher = neighbours_by_key(dispatchers, decision->asked->buyer_id);
+
+        decision->asked->delivery_id = uuid_v7(batch->facts.now_us / 1000);
+        decision->asked->dispatcher = dispatcher != NULL ? arena_copy(batch->arena, neighbour_name(dispatcher)) : SPAN("");
     }
 }
 
@@ -298,6 +366,8 @@ static void on_read(void *ctx, struct db_rows *const *rows, const struct db_erro
         wait_for_catalog(batch);
         return;
     }
+    batch->facts.router = span_of(stage_name(batch->stage));
+    batch->facts.has_dispatcher = neighbours_up(stage_neighbours(batch->stage, STAGE_DISPATCHER)) > 0;
     drop_expired(batch);
     batch->decisions = arena_alloc(batch->arena, batch->count * sizeof *batch->decisions);
     decide_batch(batch->arena, &batch->facts, batch->plans, batch->count, batch->decisions);
@@ -338,9 +408,10 @@ static void take(struct batch *batch)
     batch->count = 0;
     for (at = &batch->entries; *at != NULL;) {
         struct entry *entry = *at;
-        bool is_late = entry->expires_ms <= now_ms, is_ours = !is_late && is_current(batch, &entry->lead);
+        bool is_late = !entry->is_distributing && entry->expires_ms <= now_ms;
+        bool is_ours = entry->is_distributing || (!is_late && is_current(batch, &entry->lead));
 
-        if (is_ours && entry->quotes == NULL && plan_needs_bids(stage_catalog(batch->stage), &entry->lead)) {
+        if (is_ours && !entry->is_distributing && entry->quotes == NULL && plan_needs_bids(stage_catalog(batch->stage), &entry->lead)) {
             *at = entry->next;
             batch->ask(batch->ask_ctx, &entry);
             clear_suspects(batch, 1);
@@ -392,7 +463,7 @@ static void begin(struct batch *batch)
 {
     static const struct quotes nobody;
     const struct catalog *catalog = stage_catalog(batch->stage);
-    size_t i = 0;
+    size_t i;
 
     while (!batch->is_busy && !batch->waits_for_catalog && !batch->waits_for_keys && db_is_up(batch->db) && inbox_waiting(batch->inbox) > 0) {
         take(batch);
@@ -409,7 +480,10 @@ static void begin(struct batch *batch)
         batch->plans = arena_alloc(batch->arena, batch->count * sizeof *batch->plans);
         i = 0;
         for (struct entry *entry = batch->entries; entry != NULL; entry = entry->next)
-            plan_make(batch->arena, catalog, keyring_keys(batch->keyring), &entry->lead, entry->quotes != NULL ? entry->quotes : &nobody, &batch->plans[i++]);
+{
+            plan_make(batch->arena, catalog, keyring_keys(batch->keyring), &entry->lead, entry->quotes != NULL ? entry->quotes : &nobody, &batch->plans[i]);
+            batch->plans[i++].left_ms = entry->expires_ms - batch->begun_ns / 1000000;
+        }
         if (needs_keys(batch)) {
             put_back(batch);
             return;
@@ -445,6 +519,15 @@ static void on_state(void *ctx, bool is_up)
         answer_all_unavailable(batch);
 }
 
+static void on_timer(void *ctx)
+{
+    struct batch *batch = ctx;
+
+    inbox_wake_due(batch->inbox, clock_mono_ms());
+    arm(batch);
+    batch_kick(batch);
+}
+
 struct batch *batch_new(struct stage *stage, struct inbox *inbox, struct keyring *keyring, size_t most_leads, size_t most_bytes)
 {
     struct batch *batch = must_zalloc(sizeof *batch);
@@ -455,6 +538,7 @@ struct batch *batch_new(struct stage *stage, struct inbox *inbox, struct keyring
     batch->most_leads = batch->limit = most_leads;
     batch->most_bytes = most_bytes;
     batch->item = buf_new(4096);
+    batch->timer = loop_timer_new(stage_loop(stage), on_timer, batch);
 #define LEAD_STATE(name, meaning)                                                                                      \
     batch->leads_by_state[LEAD_##name] = metric_counter("leadline_leads_total", "status=\"" #name "\"", "Leads recorded, by their first status.");
 #include "proto/lead_state.def"
@@ -480,6 +564,7 @@ void batch_free(struct batch **batch)
     if (*batch == NULL)
         return;
     db_close(&(*batch)->db);
+    loop_timer_free(&(*batch)->timer);
     buf_free(&(*batch)->item);
     free(*batch);
     *batch = NULL;
@@ -487,7 +572,7 @@ void batch_free(struct batch **batch)
 
 bool batch_is_idle(const struct batch *batch)
 {
-    return !batch->is_busy && inbox_waiting(batch->inbox) == 0;
+    return !batch->is_busy && inbox_waiting(batch->inbox) == 0 && inbox_aside(batch->inbox) == 0;
 }
 
 bool batch_is_away(const struct batch *batch)

@@ -44,3 +44,14 @@ void counter_take(struct counter *counter, int64_t cents)
     }
     counter->is_changed = true;
 }
+
+void counter_change(struct counter *counter, int64_t leads, int64_t cents, int64_t at_us)
+{
+    for (int window = 0; window < WINDOW_COUNT; window++) {
+        if (window != WINDOW_TOTAL && at_us < counter->start_us[window])
+            continue;
+        counter->leads[window] += leads;
+        counter->cents[window] += cents;
+    }
+    counter->is_changed = true;
+}

@@ -44,4 +44,11 @@ const struct cap *caps_full(const struct cap_owner *owner, const struct counter 
 /* Counts one lead of that amount in every window. */
 void counter_take(struct counter *counter, int64_t cents);
 
+/*
+ * Counts so many leads and cents, or takes them back when they are negative, in the windows in which that moment lies.
+ *
+ * at_us  when they were counted first; windows that have turned since keep what they have
+ */
+void counter_change(struct counter *counter, int64_t leads, int64_t cents, int64_t at_us);
+
 #endif

@@ -15,6 +15,9 @@
  * Duplicates (router/duplicate.h). A lead that matches one of its campaign's rules is DUPLICATE; a contract whose own rules it matches
  * is passed over, and the next is asked. Test leads see the former and not the latter, and none sees them.
  *
+ * Confirm. On a campaign with `confirm` a lead that would be sold is DISTRIBUTING instead: the first candidate's place is taken and
+ * its buyer asked; how it goes on is confirm.h's. Whoever repeats such a lead waits until it is decided.
+ *
  * Turns. Only contracts with room for this lead take part, and only leads that are sold move credits: each by as many as it
  * has sales. Test leads go to whoever's turn it is and leave it so.
  */
@@ -47,6 +50,7 @@ struct sold_keys {
 struct plan {
     const struct lead *lead;
     enum reason verdict;             /* the validator's */
+    int64_t left_ms;                 /* until its supplier is told 503, when the plan was made */
     const struct campaign *campaign; /* NULL: the lead named none that we have */
     const struct source *source;
     struct candidate *candidates;    /* eligible first */
@@ -78,6 +82,7 @@ struct holder {
     struct span supplier_id;
     int64_t at_us;
     bool is_ours;     /* taken by a lead of this batch: to be written */
+    bool is_undecided; /* that lead is DISTRIBUTING: it may end unsold */
     struct uuid seen; /* then: whose row it replaces; nil: a new row */
     int64_t expires_us;
 };
@@ -87,8 +92,36 @@ struct recorded {
     struct uuid lead_id;
     struct uuid idempotency_key;
     struct span body_sha256;
-    int64_t status;
+    int64_t status; /* 0: the lead is DISTRIBUTING */
     struct span body;
+};
+
+/* One buyer that is asked whether it takes the lead: a row of table reservation. */
+struct try {
+    int64_t number; /* from 1 */
+    struct span contract_id, buyer_id;
+    int64_t price_cents;
+    int64_t cost_cents; /* by which this sale raises the supplier's cost */
+    struct uuid delivery_id;
+    int64_t reserved_us, deadline_us;
+    struct span dispatcher; /* of a new one: who posts it */
+    int64_t limit_ms;       /* of a new one: the time that its buyer has */
+    enum try_state { TRY_OPEN, TRY_ACCEPTED, TRY_REFUSED } state;
+    struct uuid *keys;      /* duplicate keys that the buyer's rules hold for it */
+    size_t key_count;
+    struct span redirect_url; /* where its buyer wants the person to be sent; absent: nowhere */
+    struct span word;       /* its delivery's state (SQL: delivery_state), by which an open one is settled */
+};
+
+/* A lead that is DISTRIBUTING: a row of table distributing. */
+struct distributing {
+    struct uuid lead_id;
+    struct span router;
+    int64_t deadline_us;
+    struct uuid *keys; /* duplicate keys that go when it ends unsold */
+    size_t key_count;
+    struct try *tries; /* at most the last is open */
+    size_t try_count;
 };
 
 struct facts {
@@ -97,6 +130,9 @@ struct facts {
     struct map *holders;         /* struct holder by duplicate key */
     struct map *recorded;        /* struct recorded by lead id */
     struct map *idempotent;      /* struct recorded by idempotency key */
+    struct map *distributing;    /* struct distributing by lead id */
+    struct span router;          /* this one's name */
+    bool has_dispatcher;         /* somebody could ask buyers */
     struct map *uses;            /* struct ping_use by ping id; NULL when no lead names a ping */
 };
 
@@ -105,6 +141,7 @@ struct counter *facts_counter(const struct facts *facts, const int64_t *id);
 
 struct sale {
     struct span buyer_id, contract_id;
+    struct span redirect_url;   /* of a buyer who was asked (confirm.h); absent: none */
     int64_t price_cents, cost_cents;
     struct uuid delivery_id;
     struct span dispatcher;     /* name of who holds the lease; absent: nobody */
@@ -117,6 +154,8 @@ enum action {
     ACTION_REPEAT,   /* the answer is recorded already */
     ACTION_REFUSE,   /* nothing is recorded */
     ACTION_FOLLOW,   /* as the lead `follows` of this batch, whose idempotency key it repeats */
+    ACTION_STEP,     /* a DISTRIBUTING lead goes on: `state` is what it is then */
+    ACTION_WAIT,     /* it cannot be decided before wait_until_us, or before another lead is */
 };
 
 struct decision {
@@ -132,6 +171,13 @@ struct decision {
     bool is_full;               /* of a ping: who would buy has no room */
     const struct recorded *recorded;
     const struct decision *follows;
+    /* of a lead that is, or was, DISTRIBUTING */
+    struct distributing *distributing; /* as read, for ACTION_STEP */
+    struct try *settled;               /* the try that this step ends, in its new state; NULL: none */
+    bool is_late;                      /* its buyer did not answer in time: the delivery ends, too */
+    struct try *asked;                 /* the try that begins; NULL: none */
+    int64_t deadline_us;               /* of the whole lead */
+    int64_t wait_until_us;             /* of ACTION_WAIT; 0: soon */
     const struct ping_use *use; /* of PING_USED */
     const char *message;        /* more precise than the reason's own, static; NULL: that one, or the validator's */
     /* made from it for the database and the supplier, before the write */

@@ -109,11 +109,12 @@ void duplicate_make_keys(struct arena *arena, const uint8_t secret[32], struct p
 
 /* Judging ------------------------------------------------------------------------------------------------------------- */
 
-static const struct holder *holder_within(const struct facts *facts, const struct uuid *key, int64_t window_us)
+/* What a lead holds itself, while buyers are asked whether they take it, is in nobody's way. */
+static const struct holder *holder_within(const struct facts *facts, const struct uuid *lead_id, const struct uuid *key, int64_t window_us)
 {
     const struct holder *holder = uuid_is_nil(key) ? NULL : map_get(facts->holders, uuid_span(key));
 
-    return holder != NULL && holder->at_us + window_us > facts->now_us ? holder : NULL;
+    return holder != NULL && uuid_compare(&holder->lead_id, lead_id) != 0 && holder->at_us + window_us > facts->now_us ? holder : NULL;
 }
 
 const struct holder *duplicate_of_campaign(const struct facts *facts, const struct plan *plan)
@@ -121,7 +122,7 @@ const struct holder *duplicate_of_campaign(const struct facts *facts, const stru
     const struct holder *holder = NULL;
 
     for (size_t i = 0; i < plan->key_count && holder == NULL; i++)
-        holder = holder_within(facts, &plan->keys[i].key, plan->keys[i].window_us);
+        holder = holder_within(facts, &plan->lead->id, &plan->keys[i].key, plan->keys[i].window_us);
     return holder;
 }
 
@@ -134,14 +135,14 @@ static struct span rule_text(struct arena *arena, const struct duplicate_rule *r
     return arena_printf(arena, "%.*s: %" PRId64 " day%s", SPAN_FMT(text), window_days, window_days == 1 ? "" : "s");
 }
 
-bool duplicate_judge_contract(struct arena *arena, const struct facts *facts, struct candidate *candidate)
+bool duplicate_judge_contract(struct arena *arena, const struct facts *facts, const struct uuid *lead_id, struct candidate *candidate)
 {
     const struct contract *contract = candidate->contract;
 
     for (size_t i = 0; candidate->sold_keys != NULL && i < contract->duplicate_count; i++) {
         const struct contract_duplicate *rule = &contract->duplicates[i];
 
-        if (holder_within(facts, &candidate->sold_keys->keys[rule->rule].key, rule->window_days * DAY_US) == NULL)
+        if (holder_within(facts, lead_id, &candidate->sold_keys->keys[rule->rule].key, rule->window_days * DAY_US) == NULL)
             continue;
         candidate->detail = rule_text(arena, &contract->buyer->duplicates[rule->rule], rule->window_days);
         return false;
@@ -157,7 +158,7 @@ bool duplicate_counts(const struct decision *decision)
 
     if (campaign == NULL || decision->plan->lead->is_test || decision->state == LEAD_DUPLICATE)
         return false;
-    return decision->state == LEAD_ACCEPTED || campaign->duplicates_against == AGAINST_ALL;
+    return decision->state == LEAD_ACCEPTED || decision->state == LEAD_DISTRIBUTING || campaign->duplicates_against == AGAINST_ALL;
 }
 
 static void hold(struct arena *arena, struct facts *facts, const struct plan *plan, const struct lead_key *key)
@@ -171,6 +172,7 @@ static void hold(struct arena *arena, struct facts *facts, const struct plan *pl
     holder->at_us = facts->now_us;
     holder->expires_us = facts->now_us + key->window_us;
     holder->is_ours = true;
+    holder->is_undecided = plan->campaign->is_confirmed;
     if (before != NULL)
         holder->seen = before->is_ours ? before->seen : before->lead_id;
     map_put(facts->holders, uuid_span(&holder->key), holder);

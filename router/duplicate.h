@@ -21,7 +21,7 @@ void duplicate_make_keys(struct arena *arena, const uint8_t secret[32], struct p
 const struct holder *duplicate_of_campaign(const struct facts *facts, const struct plan *plan);
 
 /* May this contract buy by its own rules? If not, the candidate's detail says which: "email, phone: 30 days". */
-bool duplicate_judge_contract(struct arena *arena, const struct facts *facts, struct candidate *candidate);
+bool duplicate_judge_contract(struct arena *arena, const struct facts *facts, const struct uuid *lead_id, struct candidate *candidate);
 
 /* Does the lead count for its campaign's rules, by what was decided? */
 bool duplicate_counts(const struct decision *decision);

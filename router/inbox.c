@@ -14,7 +14,8 @@ struct hold {
 struct inbox {
     struct map *in_hand; /* entries by id */
     struct entry *first, **last;
-    size_t waiting;
+    struct entry *next_aside, *last_aside; /* sorted by wake_ms */
+    size_t waiting, aside;
     size_t bytes;
 };
 
@@ -33,6 +34,7 @@ void inbox_free(struct inbox **inbox)
 
     if (*inbox == NULL)
         return;
+    inbox_wake_due(*inbox, INT64_MAX);
     while ((entry = inbox_take(*inbox, 1, 0)) != NULL)
         inbox_done(*inbox, &entry);
     map_free(&(*inbox)->in_hand);
@@ -64,23 +66,21 @@ struct arena *hold_arena(struct hold *hold)
     return hold->arena;
 }
 
-/* Puts it behind those that wait. */
-static void append(struct inbox *inbox, struct entry *entry)
+static void join_line(struct inbox *inbox, struct entry *entry)
 {
-    map_put(inbox->in_hand, uuid_span(&entry->lead.id), entry);
     entry->next = NULL;
     *inbox->last = entry;
     inbox->last = &entry->next;
     inbox->waiting++;
-    inbox->bytes += entry->bytes;
 }
 
-bool inbox_add(struct inbox *inbox, const struct lead *lead, struct hold *hold, int64_t expires_ms)
+/* NULL when it is in hand already. */
+static struct entry *add(struct inbox *inbox, const struct lead *lead, struct hold *hold, int64_t expires_ms)
 {
     struct entry *entry;
 
     if (map_get(inbox->in_hand, uuid_span(&lead->id)) != NULL)
-        return false;
+        return NULL;
     entry = must_zalloc(sizeof *entry);
     entry->lead = *lead;
     entry->hold = hold;
@@ -90,8 +90,88 @@ bool inbox_add(struct inbox *inbox, const struct lead *lead, struct hold *hold, 
     entry->bytes = sizeof *entry + 3 * lead->raw.len; /* raw, and what is made of it */
     for (size_t i = 0; i < lead->fields.count; i++) /* the normal forms, which may be the campaign's defaults, and their decoding */
         entry->bytes += sizeof(struct field) + lead->fields.items[i].text.len;
-    append(inbox, entry);
+    map_put(inbox->in_hand, uuid_span(&entry->lead.id), entry);
+    inbox->bytes += entry->bytes;
+    join_line(inbox, entry);
+    return entry;
+}
+
+bool inbox_add(struct inbox *inbox, const struct lead *lead, struct hold *hold, int64_t expires_ms)
+{
+    return add(inbox, lead, hold, expires_ms) != NULL;
+}
+
+bool inbox_adopt(struct inbox *inbox, const struct lead *lead, struct hold *hold)
+{
+    struct entry *entry = add(inbox, lead, hold, INT64_MAX);
+
+    if (entry == NULL)
+        return false;
+    entry->is_distributing = true;
+    entry->lead.is_resent = true;
     return true;
+}
+
+/* Nearly always who comes last wakes last. */
+void inbox_set_aside(struct inbox *inbox, struct entry *entry, int64_t wake_ms)
+{
+    struct entry *before = inbox->last_aside;
+
+    while (before != NULL && before->wake_ms > wake_ms)
+        before = before->before;
+    entry->wake_ms = wake_ms;
+    entry->is_aside = true;
+    entry->before = before;
+    entry->behind = before != NULL ? before->behind : inbox->next_aside;
+    if (entry->behind != NULL)
+        entry->behind->before = entry;
+    else
+        inbox->last_aside = entry;
+    if (before != NULL)
+        before->behind = entry;
+    else
+        inbox->next_aside = entry;
+    inbox->aside++;
+}
+
+static void wake(struct inbox *inbox, struct entry *entry)
+{
+    if (entry->before != NULL)
+        entry->before->behind = entry->behind;
+    else
+        inbox->next_aside = entry->behind;
+    if (entry->behind != NULL)
+        entry->behind->before = entry->before;
+    else
+        inbox->last_aside = entry->before;
+    entry->before = entry->behind = NULL;
+    entry->is_aside = false;
+    inbox->aside--;
+    join_line(inbox, entry);
+}
+
+void inbox_wake(struct inbox *inbox, const struct uuid *lead_id)
+{
+    struct entry *entry = map_get(inbox->in_hand, uuid_span(lead_id));
+
+    if (entry != NULL && entry->is_aside)
+        wake(inbox, entry);
+}
+
+void inbox_wake_due(struct inbox *inbox, int64_t now_ms)
+{
+    while (inbox->next_aside != NULL && inbox->next_aside->wake_ms <= now_ms)
+        wake(inbox, inbox->next_aside);
+}
+
+int64_t inbox_next_wake_ms(const struct inbox *inbox)
+{
+    return inbox->next_aside != NULL ? inbox->next_aside->wake_ms : INT64_MAX;
+}
+
+size_t inbox_aside(const struct inbox *inbox)
+{
+    return inbox->aside;
 }
 
 struct entry *inbox_take(struct inbox *inbox, size_t most, size_t most_bytes)
@@ -151,7 +231,9 @@ void inbox_move(struct inbox *inbox, struct entry **entry, struct inbox *to)
     }
     map_remove(inbox->in_hand, uuid_span(&moved->lead.id));
     inbox->bytes -= moved->bytes;
-    append(to, moved);
+    map_put(to->in_hand, uuid_span(&moved->lead.id), moved);
+    to->bytes += moved->bytes;
+    join_line(to, moved);
     *entry = NULL;
 }
 

@@ -22,13 +22,12 @@ struct keyring {
 };
 
 /* Newest first. */
-static const char READ_KEYS[] =
+const char keyring_sql[] =
     "SELECT id, key, (extract(epoch FROM clock_timestamp() - created_at))::int8, clock_timestamp() FROM ping_key"
     " ORDER BY created_at DESC, id LIMIT 8";
 
-static void take_keys(struct keyring *keyring, const struct db_rows *rows)
+void keyring_take(struct ping_keys *keys, const struct db_rows *rows)
 {
-    struct ping_keys *keys = &keyring->keys;
     bool has_sealing = false;
 
     keys->count = 0;
@@ -43,8 +42,14 @@ static void take_keys(struct keyring *keyring, const struct db_rows *rows)
             keys->sealing = keys->count; /* the newest that is old enough, or the oldest */
         has_sealing |= db_int(rows, i, 2) >= SEALS_AFTER_S;
         keys->count++;
-        keyring->clock_ahead_ms = db_time_us(rows, i, 3) / 1000 - clock_wall_ms();
     }
+}
+
+static void take_keys(struct keyring *keyring, const struct db_rows *rows)
+{
+    keyring_take(&keyring->keys, rows);
+    if (db_count(rows) > 0)
+        keyring->clock_ahead_ms = db_time_us(rows, 0, 3) / 1000 - clock_wall_ms();
 }
 
 static void on_rows(void *ctx, struct db_rows *const *rows, const struct db_error *error)
@@ -72,7 +77,7 @@ static void read_keys(struct keyring *keyring)
     job = db_job_new();
     keyring->is_reading = true;
     keyring->asked_ms = clock_mono_ms();
-    db_sql(job, READ_KEYS);
+    db_sql(job, keyring_sql);
     db_send(stage_db(keyring->stage), &job, on_rows, keyring);
 }
 

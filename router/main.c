@@ -3,6 +3,7 @@
  *
  * frame in → inbox.c → batch.c: plan.c, rank.c → store.c reads and locks → decide.c, cap.c, cost.c → reply.c → store.c writes →
  * answers to the gateways, deliveries to the dispatchers. settle.c: what buyers refuse afterwards is given back
+ * confirm.c: buyers are asked one after another; what they say wakes the lead. adopt.c: leads whose router is gone
  *
  * A ping instead: pings.c: plan.c, rank.c → store.c reads → decide.c → ping_reply.c → answer; auction.c when buyers are to be asked
  */
@@ -10,6 +11,7 @@
 #include "common/must.h"
 #include "proto/reason.h"
 #include "proto/stage.h"
+#include "router/adopt.h"
 #include "router/batch.h"
 #include "router/inbox.h"
 #include "router/keyring.h"
@@ -29,6 +31,7 @@ struct router {
     struct keyring *keyring;
     struct pings *pings;
     struct settle *settle;
+    struct adopt *adopt;
     size_t most_bytes;
     bool is_paused;
     bool is_cleaning; /* one statement under way */
@@ -57,6 +60,13 @@ static void watch_bytes(struct router *self)
 static void on_turn_end(void *ctx)
 {
     watch_bytes(ctx);
+}
+
+static void kick(void *ctx)
+{
+    struct router *self = ctx;
+
+    batch_kick(self->batch);
 }
 
 static void on_keys(void *ctx)
@@ -104,6 +114,7 @@ static int start(struct stage *stage, struct error *err)
     self->pings = pings_new(stage, self->keyring, answer_ping, on_bidden, self);
     batch_on_ask(self->batch, on_ask, self);
     self->settle = settle_new(stage);
+    self->adopt = adopt_new(stage, self->inbox, kick, self);
     loop_on_turn_end(stage_loop(stage), on_turn_end, self);
     return 0;
 }
@@ -148,32 +159,59 @@ static void on_neighbour(struct stage *stage, enum stage_kind kind, struct neigh
         pings_lost(self->pings, neighbour);
 }
 
-static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
+static void on_leads(struct router *self, struct frame *frame, struct arena **arena)
 {
-    struct router *self = stage_self(stage);
+    struct lead *leads = arena_alloc(*arena, frame->count * sizeof *leads);
     int64_t now_ms = clock_wall_ms();
-    struct lead *leads;
     struct hold *hold;
     struct error err;
 
-    if (frame->kind == FRAME_BIDS) {
-        on_bids(self, frame, *arena);
-        return;
-    }
-    if (frame->kind != FRAME_LEADS) {
-        stage_refuse_frame(stage, frame, "not for a router");
-        return;
-    }
-    leads = arena_alloc(*arena, frame->count * sizeof *leads);
     for (size_t i = 0; i < frame->count; i++)
         if (frame_next_lead(frame, *arena, &leads[i], &err) != 0) {
-            stage_refuse_frame(stage, frame, err.text);
+            stage_refuse_frame(self->stage, frame, err.text);
             return;
         }
     hold = hold_new(arena);
     for (size_t i = 0; i < frame->count; i++)
         on_lead(self, &leads[i], hold, frame_left_ms(frame, now_ms, leads[i].left_ms));
     hold_release(&hold);
+}
+
+/* What a buyer said is in its delivery's row: whoever waits for it looks there. */
+static void on_verdicts(struct router *self, struct frame *frame, struct arena *arena)
+{
+    struct buyer_verdict *verdicts = arena_alloc(arena, frame->count * sizeof *verdicts);
+    struct error err;
+
+    for (size_t i = 0; i < frame->count; i++)
+        if (frame_next_buyer_verdict(frame, arena, &verdicts[i], &err) != 0) {
+            stage_refuse_frame(self->stage, frame, err.text);
+            return;
+        }
+    for (size_t i = 0; i < frame->count; i++)
+        inbox_wake(self->inbox, &verdicts[i].lead_id);
+}
+
+static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
+{
+    struct router *self = stage_self(stage);
+
+    switch (frame->kind) {
+    case FRAME_LEADS:
+        on_leads(self, frame, arena);
+        break;
+    case FRAME_VERDICTS:
+        on_verdicts(self, frame, *arena);
+        break;
+    case FRAME_BIDS:
+        on_bids(self, frame, *arena);
+        break;
+    case FRAME_ANSWERS:
+    case FRAME_DELIVERIES:
+    case FRAME_PINGS:
+        stage_refuse_frame(stage, frame, "not for a router");
+        return;
+    }
     pings_kick(self->pings);
     batch_kick(self->batch);
 }
@@ -215,6 +253,7 @@ static void sweep(struct stage *stage)
         upkeep_keys(stage_db(stage), on_cleaned, stage);
     }
     settle_tick(self->settle);
+    adopt_tick(self->adopt);
     self->seconds++;
     pings_kick(self->pings);
     batch_kick(self->batch);
@@ -246,6 +285,7 @@ static void stop(struct stage *stage)
 {
     struct router *self = stage_self(stage);
 
+    adopt_free(&self->adopt);
     settle_free(&self->settle);
     pings_free(&self->pings);
     batch_free(&self->batch);
@@ -260,7 +300,7 @@ static const struct stage_spec spec = {
     .purpose = "leadline-router - sells each lead under exact caps and records that",
     .params = params,
     .writes_to = 1u << STAGE_GATEWAY | 1u << STAGE_DISPATCHER,
-    .catalog_parts = CATALOG_CAMPAIGNS | CATALOG_SELLING | CATALOG_SECRET,
+    .catalog_parts = CATALOG_CAMPAIGNS | CATALOG_SELLING | CATALOG_SECRET | CATALOG_SUPPRESSION,
     .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .on_neighbour = on_neighbour, .sweep = sweep,
     .is_idle = is_idle, .why_not_ready = why_not_ready, .load = load, .stop = stop,
 };

@@ -3,6 +3,7 @@
 #include "proto/key.h"
 #include "proto/normal.h"
 #include "router/duplicate.h"
+#include "router/suppressed.h"
 #include "router/offer.h"
 
 static struct uuid lookup_key(struct arena *arena, const struct catalog *catalog, const struct lead *lead, struct span name, enum field_type type)
@@ -65,6 +66,7 @@ static void make_candidates(struct arena *arena, const struct quotes *quotes, st
     const struct lead *lead = plan->lead;
 
     plan->candidates = rank_candidates(arena, plan->campaign, &lead->fields, &plan->candidate_count, &plan->eligible_count);
+    suppressed_pass_over(arena, lead->on_lists, plan->candidates, &plan->eligible_count);
     if (plan->ping != NULL)
         offer_lock(plan->ping, plan->candidates, &plan->eligible_count);
     else

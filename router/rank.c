@@ -6,11 +6,13 @@
 
 static const char *const words[] = {
     [PASS_NONE] = "", [PASS_CONTRACT_PAUSED] = "contract_paused", [PASS_BUYER_PAUSED] = "buyer_paused",
+    [PASS_ENDPOINT_OFF] = "endpoint_off",
     [PASS_STATE] = "state", [PASS_ZIP] = "zip", [PASS_FILTER] = "filter", [PASS_SCHEDULE] = "schedule",
-    [PASS_DUPLICATE] = "duplicate", [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
+    [PASS_SUPPRESSED] = "suppressed", [PASS_DUPLICATE] = "duplicate", [PASS_CONTRACT_CAP] = "contract_cap", [PASS_BUYER_CAP] = "buyer_cap",
     [PASS_SOURCE_CAP] = "source_cap", [PASS_SUPPLIER_CAP] = "supplier_cap", [PASS_CAMPAIGN_CAP] = "campaign_cap",
     [PASS_OTHER_BUYER] = "other_buyer", [PASS_NOT_OFFERED] = "not_offered", [PASS_NO_BID] = "no_bid", [PASS_EXCLUSIVE] = "exclusive",
     [PASS_SAME_BUYER] = "same_buyer", [PASS_SOLD_OUT] = "sold_out",
+    [PASS_NO_ENDPOINT] = "no_endpoint", [PASS_ASKED] = "", [PASS_LATER] = "",
 };
 
 const char *pass_word(enum pass pass)
@@ -34,6 +36,11 @@ bool pass_is_full(enum pass pass)
     case PASS_ZIP:
     case PASS_FILTER:
     case PASS_SCHEDULE:
+    case PASS_SUPPRESSED:
+    case PASS_ENDPOINT_OFF:
+    case PASS_NO_ENDPOINT:
+    case PASS_ASKED:
+    case PASS_LATER:
     case PASS_OTHER_BUYER:
     case PASS_NOT_OFFERED:
     case PASS_NO_BID:
@@ -68,6 +75,8 @@ static enum pass judge(const struct contract *contract, const struct field *stat
         return PASS_CONTRACT_PAUSED;
     if (!contract->buyer->is_active)
         return PASS_BUYER_PAUSED;
+    if (contract->buyer->is_endpoint_off)
+        return PASS_ENDPOINT_OFF;
     if (!has_state(contract, state))
         return PASS_STATE;
     if (!has_zip(contract, zip))
@@ -188,6 +197,16 @@ void rank_order(const struct campaign *campaign, struct candidate *list, size_t 
         qsort(list, eligible, sizeof *list, campaign->distribution == DISTRIBUTION_HIGHEST_BID ? by_highest_bid : by_waterfall);
 }
 
+static void reverse(struct candidate *list, size_t count)
+{
+    for (size_t i = 0; i < count / 2; i++) {
+        struct candidate other = list[i];
+
+        list[i] = list[count - 1 - i];
+        list[count - 1 - i] = other;
+    }
+}
+
 struct candidate *rank_candidates(struct arena *arena, const struct campaign *campaign, const struct field_list *fields,
                                   size_t *count, size_t *eligible)
 {
@@ -211,6 +230,7 @@ struct candidate *rank_candidates(struct arena *arena, const struct campaign *ca
         list[candidate.pass == PASS_NONE ? (*eligible)++ : --end] = candidate;
     }
     rank_order(campaign, list, *eligible);
+    reverse(list + *eligible, *count - *eligible);
     return list;
 }
 

@@ -17,10 +17,12 @@ enum pass {
     PASS_NONE,
     PASS_CONTRACT_PAUSED,
     PASS_BUYER_PAUSED,
+    PASS_ENDPOINT_OFF, /* its endpoint answered 410, or the operator switched it off */
     PASS_STATE,
     PASS_ZIP,
     PASS_FILTER,
     PASS_SCHEDULE,
+    PASS_SUPPRESSED,   /* the lead is on a suppression list of the contract or its buyer */
     PASS_DUPLICATE,    /* sold to this buyer before, by one of the contract's duplicate rules */
     PASS_CONTRACT_CAP,
     PASS_BUYER_CAP,
@@ -33,6 +35,9 @@ enum pass {
     PASS_EXCLUSIVE, /* another one pays more than all together for being alone */
     PASS_SAME_BUYER, /* another contract of the buyer has bought this lead */
     PASS_SOLD_OUT,   /* max_sells was reached before */
+    PASS_NO_ENDPOINT, /* its answer is needed, and there is nowhere to ask */
+    PASS_ASKED,      /* not passed over: its buyer is being asked (confirm.h) */
+    PASS_LATER,      /* not passed over: it is asked when those before it refuse */
 };
 
 const char *pass_word(enum pass pass);
@@ -52,13 +57,13 @@ struct candidate {
     enum pass pass; /* PASS_NONE: eligible as far as is known */
     const struct cap *full; /* of PASS_…_CAP: which */
     struct span detail;     /* of PASS_FILTER which rules ("age >=, state IN"), of PASS_SCHEDULE the buyer's local time, of PASS_DUPLICATE the
-                               rule, of PASS_NO_BID what became of the question ("LATE in 300 ms"); else absent */
+                               rule, of PASS_SUPPRESSED the list, of PASS_NO_BID what became of the question ("LATE in 300 ms"); else absent */
     struct span bid;        /* of a live bid: "bid in 12 ms"; else absent */
     size_t gave_up;         /* patterns of its filters whose search was given up */
 };
 
 /*
- * All contracts of the campaign: first the eligible in selling order, then those passed over.
+ * All contracts of the campaign: first the eligible in selling order, then those passed over, by id.
  *
  * fields  the lead's normal forms
  * count   set to the number of all; *eligible to that of the eligible
@@ -71,7 +76,8 @@ struct candidate *rank_candidates(struct arena *arena, const struct campaign *ca
 void rank_order(const struct campaign *campaign, struct candidate *list, size_t eligible);
 
 /*
- * Judges what depends on the time, and puts the list in order again: whoever is passed over now comes behind the others.
+ * Judges what depends on the time, and puts the list in order again: whoever is passed over now comes behind the others, in
+ * selling order.
  *
  * now_us    microseconds since 1970 UTC; each buyer's time zone makes it local
  * list      of rank_candidates(), for the same campaign and fields; its first `eligible` are looked at

@@ -50,11 +50,21 @@ static struct json *buyers_json(const struct decision *decision)
     return list;
 }
 
+/* Where the first buyer that says so wants the person to be sent. */
+static void set_redirect(struct json *data, const struct decision *decision)
+{
+    for (size_t i = 0; i < decision->sale_count; i++)
+        if (decision->sales[i].redirect_url.len > 0) {
+            json_set_text(data, "redirect_url", decision->sales[i].redirect_url);
+            return;
+        }
+}
+
 /* Sold or not: what the source is to know of it. */
 static void answer_sale(struct arena *arena, struct decision *decision)
 {
     const struct plan *plan = decision->plan;
-    enum answer_form form = plan->source->answer;
+    enum answer_form form = plan->source != NULL ? plan->source->answer : ANSWER_SALE; /* a source may have gone while buyers were asked */
     bool is_sold = decision->sale_count > 0;
     struct json *body = json_new_object(), *data = json_new_object();
 
@@ -64,7 +74,7 @@ static void answer_sale(struct arena *arena, struct decision *decision)
     } else {
         json_set_text(data, "status", span_of(lead_state_word(decision->state)));
         json_set(data, "buyer_id", is_sold ? json_new_text(decision->sales[0].buyer_id) : json_new_null());
-        json_set_text(data, "campaign_id", plan->campaign->id);
+        json_set_text(data, "campaign_id", plan->lead->campaign_id);
         if (plan->lead->is_test)
             json_set_bool(data, "is_test", true);
     }
@@ -72,6 +82,8 @@ static void answer_sale(struct arena *arena, struct decision *decision)
         json_set(data, "buyers", buyers_json(decision));
         set_money(data, "price", decision->price_cents);
     }
+    if (form != ANSWER_RECEIVED)
+        set_redirect(data, decision);
     json_set(body, "data", data);
     decision->answer_status = is_sold && form != ANSWER_RECEIVED ? 201 : 200;
     decision->answer_body = print(arena, &body);
@@ -180,6 +192,8 @@ const char *reply_step(const struct decision *decision)
 {
     if (decision->reason != REASON_NONE && decision->reason == decision->plan->verdict)
         return "validation";
+    if (decision->action == ACTION_STEP)
+        return "confirm";
     if (reason_is_of_ping(decision->reason))
         return "ping";
     return decision->state == LEAD_DUPLICATE ? "duplicates" : "sale";
@@ -208,22 +222,30 @@ static void put_cap(struct buf *out, const struct cap *cap)
 }
 
 /* A price, and how it came about when it is a bid: "31.50, bid in 12 ms". */
-static void put_price(struct buf *out, const struct candidate *candidate)
+static void put_price(struct buf *out, int64_t price_cents, struct span bid)
 {
     char text[96], price[MONEY_TEXT_BYTES];
 
-    money_text(candidate->price_cents, price);
-    snprintf(text, sizeof text, "%s, %.*s", price, SPAN_FMT(candidate->bid));
-    put(out, ",\"detail\":", span_of(candidate->bid.len > 0 ? text : price));
+    money_text(price_cents, price);
+    snprintf(text, sizeof text, "%s, %.*s", price, SPAN_FMT(bid));
+    put(out, ",\"detail\":", span_of(bid.len > 0 ? text : price));
+}
+
+/* A contract that was not passed over, and its price. */
+static void put_chosen(struct buf *out, struct span contract_id, const char *decision, int64_t price_cents, struct span bid)
+{
+    put(out, "{\"contract_id\":", contract_id);
+    put(out, ",\"decision\":", span_of(decision));
+    put_price(out, price_cents, bid);
 }
 
 static void put_candidate(struct buf *out, const struct candidate *candidate)
 {
-    put(out, "{\"contract_id\":", candidate->contract->id);
-    if (candidate->pass == PASS_NONE) {
-        put(out, ",\"decision\":", SPAN("sold"));
-        put_price(out, candidate);
+    if (candidate->pass == PASS_NONE || candidate->pass == PASS_ASKED || candidate->pass == PASS_LATER) {
+        put_chosen(out, candidate->contract->id, candidate->pass == PASS_NONE ? "sold" : candidate->pass == PASS_ASKED ? "asked" : "asked_later",
+                   candidate->price_cents, candidate->bid);
     } else {
+        put(out, "{\"contract_id\":", candidate->contract->id);
         put(out, ",\"decision\":", candidate->pass == PASS_SOLD_OUT ? SPAN("not_needed") : SPAN("passed_over"));
         put(out, ",\"reason\":", span_of(pass_word(candidate->pass)));
         if (candidate->detail.len > 0)
@@ -231,9 +253,35 @@ static void put_candidate(struct buf *out, const struct candidate *candidate)
         else if (candidate->full != NULL)
             put_cap(out, candidate->full);
         else if (candidate->bid.len > 0)
-            put_price(out, candidate);
+            put_price(out, candidate->price_cents, candidate->bid);
     }
     buf_add_text(out, "}");
+}
+
+/* What one buyer said, and who is asked next. */
+static void put_step(struct buf *out, const struct decision *decision)
+{
+    const struct try *settled = decision->settled;
+    const char *separator = "[";
+
+    if (settled != NULL) {
+        buf_add_text(out, separator);
+        put_chosen(out, settled->contract_id, settled->state == TRY_ACCEPTED ? "accepted" : "refused", settled->price_cents, SPAN(""));
+        if (settled->state == TRY_REFUSED)
+            put(out, ",\"reason\":", decision->is_late ? SPAN("no_answer_in_time") : span_is(settled->word, "REJECTED") ? SPAN("buyer_rejected") :
+                span_is(settled->word, "DUPLICATE") ? SPAN("buyer_duplicate") : SPAN("no_answer"));
+        buf_add_text(out, "}");
+        separator = ",";
+    }
+    if (decision->asked != NULL) {
+        buf_add_text(out, separator);
+        put_chosen(out, decision->asked->contract_id, "asked", decision->asked->price_cents, SPAN(""));
+        buf_add_text(out, "}]");
+        return;
+    }
+    buf_add_text(out, separator);
+    put(out, "{\"decision\":", decision->state == LEAD_ACCEPTED ? SPAN("sold") : SPAN("unmatched"));
+    buf_add_text(out, "}]");
 }
 
 static void fill_trail(struct arena *arena, struct decision *decision)
@@ -241,7 +289,9 @@ static void fill_trail(struct arena *arena, struct decision *decision)
     const struct plan *plan = decision->plan;
     struct buf *out = buf_new(256 + plan->candidate_count * 80);
 
-    if (decision->state == LEAD_ACCEPTED || decision->state == LEAD_UNMATCHED) {
+    if (decision->action == ACTION_STEP) {
+        put_step(out, decision);
+    } else if (decision->state == LEAD_ACCEPTED || decision->state == LEAD_UNMATCHED || decision->state == LEAD_DISTRIBUTING) {
         for (size_t i = 0; i < plan->candidate_count; i++) {
             buf_add_text(out, i == 0 ? "[" : ",");
             put_candidate(out, &plan->candidates[i]);
@@ -278,14 +328,20 @@ void reply_fill(struct arena *arena, struct decision *decision)
             answer_problem(arena, decision);
         }
         return;
+    case ACTION_WAIT:
+        return;
+    case ACTION_STEP:
     case ACTION_RECORD:
         break;
     }
     if (decision->state == LEAD_ACCEPTED || decision->state == LEAD_UNMATCHED)
         answer_sale(arena, decision);
+    else if (decision->state == LEAD_DISTRIBUTING)
+        decision->answer_body = SPAN(""); /* nobody is answered yet */
     else
         answer_problem(arena, decision);
-    fill_fields(arena, decision);
+    if (decision->action == ACTION_RECORD)
+        fill_fields(arena, decision);
     fill_reasons(arena, decision);
     fill_trail(arena, decision);
 }

@@ -1,6 +1,7 @@
 #include "router/store.h"
 
 #include "common/must.h"
+#include "router/store_confirm.h"
 
 #include <string.h>
 
@@ -17,10 +18,16 @@ static const char FENCE[] = "SELECT pg_advisory_xact_lock_shared(4701, 1)";
 
 static const char VERSION[] = "SELECT catalog_version FROM installation";
 
-static const char LOCK_COUNTERS[] =
-    "SELECT id, hour_start, day_start, week_start, month_start, hour_leads, day_leads, week_leads, month_leads, total_leads,"
-    " hour_cents, day_cents, week_cents, month_cents, total_cents, turn_credit"
-    " FROM counter WHERE id = ANY($1::int8[]) ORDER BY id FOR NO KEY UPDATE";
+#define COUNTERS                                                                                                              \
+    "SELECT id, hour_start, day_start, week_start, month_start, hour_leads, day_leads, week_leads, month_leads, total_leads," \
+    " hour_cents, day_cents, week_cents, month_cents, total_cents, turn_credit"                                               \
+    " FROM counter WHERE id = ANY($1::int8[]) ORDER BY id"
+
+static const char LOCK_COUNTERS[] = COUNTERS " FOR NO KEY UPDATE";
+
+/* Whoever only looks: a snapshot in the fence's place, and no locks. */
+static const char SNAPSHOT[] = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+static const char LOOK_AT_COUNTERS[] = COUNTERS;
 
 /* The one time of the batch, and when its windows began in each zone. A statement of its own: it runs when the locks are held. */
 static const char CLOCK[] =
@@ -30,7 +37,7 @@ static const char CLOCK[] =
     " FROM clock, unnest($1::text[]) WITH ORDINALITY AS z (zone, n) ORDER BY n";
 
 static const char READ_KEYS[] =
-    "SELECT key, lead_id, supplier_id, at FROM duplicate_key WHERE key = ANY($1::uuid[])";
+    "SELECT key, lead_id, supplier_id, at, EXISTS (SELECT FROM distributing d WHERE d.lead_id = k.lead_id) FROM duplicate_key k WHERE key = ANY($1::uuid[])";
 
 static const char READ_IDEMPOTENCY[] =
     "SELECT k.key, k.body_sha256, k.lead_id, l.answer_status, l.answer_body"
@@ -117,11 +124,18 @@ const struct db_statement store_statements[] = {
     {"write_leads", WRITE_LEADS}, {"write_idempotency", WRITE_IDEMPOTENCY}, {"write_keys", WRITE_KEYS},
     {"replace_keys", REPLACE_KEYS}, {"write_sales", WRITE_SALES}, {"write_deliveries", WRITE_DELIVERIES},
     {"write_trail", WRITE_TRAIL}, {"write_counters", WRITE_COUNTERS}, {"commit", COMMIT}, {"rollback", ROLLBACK},
+    STORE_CONFIRM_STATEMENTS,
     {NULL, NULL},
 };
 
-/* Statements of the first round trip, by place. */
-enum { READ_BEGIN, READ_FENCE, READ_VERSION, READ_COUNTERS, READ_CLOCK, READ_DUPLICATES, READ_REPEATS, READ_RECORDED, READ_PING_USES };
+const struct db_statement store_look_statements[] = {
+    {"begin", BEGIN}, {"snapshot", SNAPSHOT}, {"version", VERSION}, {"look_at_counters", LOOK_AT_COUNTERS}, {"clock", CLOCK},
+    {"read_keys", READ_KEYS}, {"read_idempotency", READ_IDEMPOTENCY}, {"read_leads", READ_LEADS}, {"read_uses", READ_USES}, {"commit", COMMIT},
+    {NULL, NULL},
+};
+
+/* Statements of the first round trip and of a look, by place; those behind are there only when they are wanted. */
+enum { READ_BEGIN, READ_FENCE, READ_VERSION, READ_COUNTERS, READ_CLOCK, READ_DUPLICATES, READ_REPEATS, READ_RECORDED, READ_MORE };
 
 /* Reading ------------------------------------------------------------------------------------------------------------- */
 
@@ -147,16 +161,14 @@ static void add_zones(struct db_job *job, const struct catalog *catalog)
         db_item_text(job, catalog->zones[i]);
 }
 
-void store_read(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx)
+/* All that follows the fence; `counters` names the statement that reads them. */
+static void ask(struct db_job *job, const struct catalog *catalog, const struct wanted *wanted, const char *counters)
 {
     static const struct uuid nil;
-    struct db_job *job = db_job_new();
     size_t ids = wanted->lead_id_count;
 
-    db_prepared(job, "begin");
-    db_prepared(job, "fence");
     db_prepared(job, "version");
-    db_prepared(job, "lock_counters");
+    db_prepared(job, counters);
     add_counter_ids(job, wanted);
     db_prepared(job, "clock");
     add_zones(job, catalog);
@@ -172,6 +184,28 @@ void store_read(struct db *db, const struct catalog *catalog, const struct wante
         db_prepared(job, "read_uses");
         add_uuids(job, wanted->ping_ids, wanted->ping_id_count);
     }
+}
+
+void store_read(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "begin");
+    db_prepared(job, "fence");
+    ask(job, catalog, wanted, "lock_counters");
+    if (wanted->lead_id_count > 0)
+        store_read_confirm(job, wanted);
+    db_send(db, &job, done, ctx);
+}
+
+void store_look(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "begin");
+    db_prepared(job, "snapshot");
+    ask(job, catalog, wanted, "look_at_counters");
+    db_prepared(job, "commit");
     db_send(db, &job, done, ctx);
 }
 
@@ -213,6 +247,7 @@ static void read_holders(struct arena *arena, const struct db_rows *rows, struct
         holder->lead_id = db_uuid(rows, i, 1);
         holder->supplier_id = arena_copy(arena, db_text(rows, i, 2));
         holder->at_us = db_time_us(rows, i, 3);
+        holder->is_undecided = db_bool(rows, i, 4);
         map_put(facts->holders, uuid_span(&holder->key), holder);
     }
 }
@@ -260,14 +295,20 @@ static void read_uses(struct arena *arena, const struct db_rows *rows, struct fa
 int64_t store_facts(struct arena *arena, struct db_rows *const *rows, const struct wanted *wanted, struct facts *facts)
 {
     bool is_whole = db_count(rows[READ_COUNTERS]) == (int)wanted->counter_count;
+    size_t more = READ_MORE;
 
-    *facts = (struct facts){db_time_us(rows[READ_CLOCK], 0, 0), map_new(), map_new(), map_new(), map_new(), map_new()};
+    *facts = (struct facts){
+        .now_us = db_time_us(rows[READ_CLOCK], 0, 0), .counters = map_new(), .holders = map_new(), .recorded = map_new(),
+        .idempotent = map_new(), .distributing = map_new(), .uses = map_new(),
+    };
     read_counters(arena, rows[READ_COUNTERS], rows[READ_CLOCK], wanted, facts);
     read_holders(arena, rows[READ_DUPLICATES], facts);
     read_repeats(arena, rows[READ_REPEATS], facts);
     read_recorded(arena, rows[READ_RECORDED], facts);
     if (wanted->ping_id_count > 0)
-        read_uses(arena, rows[READ_PING_USES], facts);
+        read_uses(arena, rows[more++], facts);
+    if (wanted->lead_id_count > 0)
+        store_facts_confirm(arena, rows[more], rows[more + 1], facts);
     return is_whole ? db_int(rows[READ_VERSION], 0, 0) : NO_VERSION;
 }
 
@@ -277,6 +318,7 @@ void facts_close(struct facts *facts)
     map_free(&facts->holders);
     map_free(&facts->recorded);
     map_free(&facts->idempotent);
+    map_free(&facts->distributing);
     map_free(&facts->uses);
 }
 

@@ -14,9 +14,16 @@
 /* For db_open(): the session's settings, and the statements that are prepared. */
 extern const char store_settings[];
 extern const struct db_statement store_statements[];
+extern const struct db_statement store_look_statements[]; /* of store_look() */
 
 /* Begins the transaction, locks and reads. done gets rows for store_facts(). */
 void store_read(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx);
+
+/*
+ * Reads the same without fence and locks, as one snapshot of a READ ONLY transaction, which is over when done is called: for who
+ * only wants to know, and never slows a router. The counters may be others a moment later.
+ */
+void store_look(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx);
 
 /*
  * The same without locks and without a transaction: counters, the clock and duplicate keys, for pings. A job for a connection with
@@ -29,7 +36,7 @@ bool store_peeked(struct arena *arena, struct db_rows *const *rows, const struct
 enum { NO_VERSION = -1 };
 
 /*
- * Makes facts of the rows, in the arena; maps are freed by facts_close(). Returns the catalog's version in the database;
+ * Makes facts of the rows of either, in the arena; maps are freed by facts_close(). Returns the catalog's version in the database;
  * NO_VERSION when a counter is not there: nothing may be sold past a cap that cannot be counted.
  */
 int64_t store_facts(struct arena *arena, struct db_rows *const *rows, const struct wanted *wanted, struct facts *facts);

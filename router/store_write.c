@@ -1,6 +1,7 @@
 #include "router/store.h"
 
 #include "router/reply.h"
+#include "router/store_confirm.h"
 
 #include <stdlib.h>
 
@@ -8,6 +9,8 @@
 struct rows_to_write {
     const struct decision **leads;
     size_t lead_count;
+    const struct decision **told; /* these, and the steps of leads that were there: each has a row in the trail */
+    size_t told_count;
     size_t sale_count;
     size_t idempotency_count;
     int64_t now_us;
@@ -20,15 +23,18 @@ static int by_lead(const void *a, const void *b)
     return uuid_compare(&(*x)->plan->lead->id, &(*y)->plan->lead->id);
 }
 
-/* One array parameter, an element for each lead. */
-#define LEADS(type, put)                                                                                               \
-    db_array(job, type, w->lead_count);                                                                                \
-    for (size_t i = 0; i < w->lead_count; i++) {                                                                       \
-        const struct decision *d = w->leads[i];                                                                        \
+/* One array parameter, an element for each decision of a list. */
+#define EACH(list, count, type, put)                                                                                   \
+    db_array(job, type, count);                                                                                        \
+    for (size_t i = 0; i < (count); i++) {                                                                             \
+        const struct decision *d = (list)[i];                                                                          \
         const struct lead *lead = d->plan->lead;                                                                       \
         (void)lead;                                                                                                    \
         put;                                                                                                           \
     }
+
+/* One array parameter, an element for each lead. */
+#define LEADS(type, put) EACH(w->leads, w->lead_count, type, put)
 
 static struct span or_null(struct span text)
 {
@@ -73,10 +79,10 @@ static void write_leads(struct db_job *job, const struct rows_to_write *w)
 static void write_trail(struct db_job *job, const struct rows_to_write *w)
 {
     db_prepared(job, "write_trail");
-    LEADS(DB_UUID, db_item_uuid(job, &lead->id))
-    LEADS(DB_TEXT, db_item_text(job, span_of(reply_step(d))))
-    LEADS(DB_TIMESTAMPTZ, db_item_time(job, w->now_us))
-    LEADS(DB_JSONB, db_item_text(job, d->trail))
+    EACH(w->told, w->told_count, DB_UUID, db_item_uuid(job, &lead->id))
+    EACH(w->told, w->told_count, DB_TEXT, db_item_text(job, span_of(reply_step(d))))
+    EACH(w->told, w->told_count, DB_TIMESTAMPTZ, db_item_time(job, w->now_us))
+    EACH(w->told, w->told_count, DB_JSONB, db_item_text(job, d->trail))
 }
 
 /* One array parameter, an element for each lead with an idempotency key. */
@@ -246,27 +252,41 @@ static void write_counters(struct db_job *job, struct arena *arena, const struct
 bool store_write(struct db *db, struct arena *arena, const struct decision *decisions, size_t count, const struct facts *facts,
                  db_done_fn *done, void *ctx)
 {
-    struct rows_to_write w = {.leads = arena_alloc(arena, count * sizeof *w.leads), .now_us = facts->now_us};
+    struct rows_to_write w = {
+        .leads = arena_alloc(arena, count * sizeof *w.leads), .told = arena_alloc(arena, count * sizeof *w.told), .now_us = facts->now_us,
+    };
+    const struct decision **confirmed = arena_alloc(arena, count * sizeof *confirmed);
+    size_t confirmed_count = 0;
     struct db_job *job;
 
     for (size_t i = 0; i < count; i++) {
-        if (decisions[i].action != ACTION_RECORD)
-            continue;
-        w.leads[w.lead_count++] = &decisions[i];
-        w.sale_count += decisions[i].sale_count;
-        w.idempotency_count += !uuid_is_nil(&decisions[i].plan->lead->idempotency_key);
+        if (decisions[i].action == ACTION_RECORD) {
+            w.leads[w.lead_count++] = &decisions[i];
+            w.sale_count += decisions[i].sale_count;
+            w.idempotency_count += !uuid_is_nil(&decisions[i].plan->lead->idempotency_key);
+        }
+        if (decisions[i].action == ACTION_RECORD || decisions[i].action == ACTION_STEP)
+            w.told[w.told_count++] = &decisions[i];
+        if (decisions[i].asked != NULL || decisions[i].action == ACTION_STEP)
+            confirmed[confirmed_count++] = &decisions[i];
     }
-    if (w.lead_count == 0)
+    if (w.told_count == 0)
         return false;
     qsort(w.leads, w.lead_count, sizeof *w.leads, by_lead);
+    qsort(confirmed, confirmed_count, sizeof *confirmed, by_lead);
     job = db_job_new();
-    write_leads(job, &w);
+    if (w.lead_count > 0)
+        write_leads(job, &w);
     write_idempotency(job, &w);
     write_uses(job, arena, facts);
+    if (confirmed_count > 0)
+        store_write_confirm(job, confirmed, confirmed_count, facts);
     write_keys(job, arena, facts);
     write_sales(job, &w);
     write_trail(job, &w);
     write_counters(job, arena, facts);
+    if (confirmed_count > 0)
+        store_end_confirm(job, arena, confirmed, confirmed_count);
     db_prepared(job, "commit");
     db_send(db, &job, done, ctx);
     return true;

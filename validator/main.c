@@ -1,13 +1,14 @@
 /*
- * The validator: field rules and normal forms, inbound filters. It writes nothing and keeps nothing; every lead goes on, with its verdict.
+ * The validator: field rules and normal forms, inbound filters, suppression lists. It writes nothing; every lead goes on, with its verdict.
  *
- * frame in → rules.c, inbound.c → frame out, to the router that its campaign belongs to
+ * frame in → judge.c → look_up.c and suppressed.c for campaigns with lists → frame out, to the campaign's router
  */
 #include "common/clock.h"
 #include "common/must.h"
+#include "proto/reason.h"
 #include "proto/stage.h"
-#include "validator/inbound.h"
-#include "validator/rules.h"
+#include "validator/judge.h"
+#include "validator/look_up.h"
 
 #include <stdlib.h>
 
@@ -29,29 +30,15 @@ struct validator {
     struct buf *item;
     struct held *held, **last_held; /* in order of arrival */
     size_t held_bytes;
+    struct look_up *look_up;
+    int64_t catalog_turn; /* how many catalogs there have been */
     int64_t judged;
     struct metric *good, *bad, *gave_up, *unpassed;
 };
 
 static const struct param params[] = {{NULL, PARAM_TEXT, NULL, NULL, 0, 0, NULL}};
 
-static int start(struct stage *stage, struct error *err)
-{
-    struct validator *self = must_zalloc(sizeof *self);
-
-    (void)err;
-    stage_set_self(stage, self);
-    self->stage = stage;
-    self->item = buf_new(16384);
-    self->last_held = &self->held;
-    self->good = metric_counter("leadline_judged_total", "verdict=\"good\"", "Leads judged.");
-    self->bad = metric_counter("leadline_judged_total", "verdict=\"bad\"", "Leads judged.");
-    self->gave_up = metric_counter("leadline_patterns_given_up_total", NULL, "Patterns of filters whose search took too long: no match.");
-    self->unpassed = metric_counter("leadline_unpassed_total", NULL, "Leads answered with unavailable, because no router takes them.");
-    return 0;
-}
-
-/* No router takes it: the supplier is told at once instead of waiting for its deadline. */
+/* It cannot be passed on: the supplier is told at once instead of waiting for its deadline. */
 static void answer_unavailable(struct validator *self, const struct lead *lead)
 {
     struct neighbour *gateway = neighbours_by_name(stage_neighbours(self->stage, STAGE_GATEWAY), lead->gateway);
@@ -75,33 +62,85 @@ static void pass_on(struct validator *self, const struct lead *lead)
         answer_unavailable(self, lead);
 }
 
-/* Adds the verdict and passes the lead on. A key of a supplier that is no more: its lead may not come in. */
-static void judge(struct validator *self, struct arena *arena, struct lead *lead)
+/* Adds the verdict and passes the lead on. */
+static void finish(struct validator *self, struct lead *lead, const struct verdict *verdict)
+{
+    judge_tell(stage_catalog(self->stage), verdict, lead);
+    self->judged++;
+    metric_add(verdict->reason == REASON_NONE ? self->good : self->bad, 1);
+    pass_on(self, lead);
+}
+
+/* What can be said without the database. A key of a supplier that is no more: its lead may not come in. */
+static struct verdict judge(struct validator *self, struct arena *arena, const struct lead *lead)
 {
     const struct catalog *catalog = stage_catalog(self->stage);
     const struct supplier *supplier = catalog_supplier(catalog, lead->supplier_id);
-    struct verdict verdict = {.reason = REASON_FORBIDDEN};
+    struct verdict verdict;
 
-    if (supplier != NULL) {
-        struct moment now = moment_at(catalog->clock, clock_wall_ms() * 1000);
+    metric_add(self->gave_up, (int64_t)judge_lead(arena, catalog, supplier, clock_wall_ms() * 1000, lead, &verdict));
+    return verdict;
+}
 
-        rules_judge(arena, catalog, supplier, &lead->fields, lead->mode == MODE_PING, &verdict);
-        metric_add(self->gave_up, (int64_t)inbound_judge(arena, &now, &verdict));
+/* Judges the leads of one arena; it is taken over when some have to wait for a look-up. Leads whose time is up are left out. */
+static void judge_all(struct validator *self, struct arena **arena, struct lead *leads, size_t count)
+{
+    struct parcel *parcel = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        struct listed_value *values;
+        struct verdict verdict;
+        size_t value_count;
+
+        if (leads[i].left_ms <= 0)
+            continue; /* its supplier has been told 503 */
+        verdict = judge(self, *arena, &leads[i]);
+        value_count = suppressed_values(*arena, &verdict, &values);
+        if (value_count == 0) {
+            finish(self, &leads[i], &verdict);
+            continue;
+        }
+        if (parcel == NULL)
+            parcel = parcel_new(*arena, count - i, self->catalog_turn);
+        parcel_add(parcel, &leads[i], &verdict, values, value_count);
     }
-    lead->campaign_id = verdict.campaign_id;
-    lead->judged_version = catalog->version;
-    lead->reason = span_of(reason_word(verdict.reason));
-    lead->message = span_of(verdict.message);
-    lead->errors = verdict.errors;
-    lead->fields = verdict.normal;
-    lead->is_test = verdict.is_test;
-    lead->ping_id = verdict.ping_id;
-    lead->wanted_buyer_id = verdict.wanted_buyer_id;
-    if (verdict.is_full && lead->mode == MODE_INGEST)
-        lead->mode = MODE_FULL;
-    self->judged++;
-    metric_add(verdict.reason == REASON_NONE ? self->good : self->bad, 1);
-    pass_on(self, lead);
+    if (parcel != NULL)
+        look_up_send(self->look_up, &parcel, arena);
+}
+
+/* The catalog has changed while they waited: they are judged by the new one. */
+static void judge_again(struct validator *self, struct parcel *parcel)
+{
+    struct lead *leads = arena_alloc(parcel->arena, parcel->count * sizeof *leads);
+
+    for (size_t i = 0; i < parcel->count; i++)
+        leads[i] = parcel->leads[i].lead;
+    judge_all(self, &parcel->arena, leads, parcel->count);
+}
+
+static void on_looked_up(void *ctx, struct parcel *parcel, const struct hits *hits)
+{
+    struct validator *self = ctx;
+    int64_t waited_ms = clock_mono_ms() - parcel->since_ms;
+
+    for (size_t i = 0; i < parcel->count; i++)
+        parcel->leads[i].lead.left_ms -= waited_ms;
+    if (hits != NULL && parcel->catalog_turn != self->catalog_turn) {
+        judge_again(self, parcel);
+        return;
+    }
+    for (size_t i = 0; i < parcel->count; i++) {
+        struct looked_up *one = &parcel->leads[i];
+
+        if (one->lead.left_ms <= 0)
+            continue;
+        if (hits == NULL) {
+            answer_unavailable(self, &one->lead);
+            continue;
+        }
+        one->lead.on_lists = suppressed_judge(parcel->arena, hits, one->values, one->value_count, &one->verdict);
+        finish(self, &one->lead, &one->verdict);
+    }
 }
 
 static void hold(struct validator *self, struct arena **arena, struct lead *leads, size_t count, size_t bytes)
@@ -169,8 +208,7 @@ static void on_frame(struct stage *stage, struct frame *frame, struct arena **ar
         hold(self, arena, leads, count, frame->bytes);
         return;
     }
-    for (size_t i = 0; i < count; i++)
-        judge(self, *arena, &leads[i]);
+    judge_all(self, arena, leads, count);
 }
 
 /* Those who waited for it are judged by it; a router sends back who needs a still newer one. */
@@ -180,14 +218,13 @@ static void on_catalog(struct stage *stage, const struct catalog *old)
     struct held *held;
 
     (void)old;
+    self->catalog_turn++;
     while ((held = self->held) != NULL) {
         int64_t waited_ms = clock_mono_ms() - held->since_ms;
 
-        for (size_t i = 0; i < held->count; i++) {
+        for (size_t i = 0; i < held->count; i++)
             held->leads[i].left_ms -= waited_ms;
-            if (held->leads[i].left_ms > 0)
-                judge(self, held->arena, &held->leads[i]);
-        }
+        judge_all(self, &held->arena, held->leads, held->count);
         let_go(self, &self->held);
     }
 }
@@ -204,6 +241,7 @@ static void forget_expired(struct stage *stage)
             let_go(self, at);
         else
             at = &(*at)->next;
+    look_up_sweep(self->look_up);
 }
 
 static bool is_idle(struct stage *stage)
@@ -211,7 +249,7 @@ static bool is_idle(struct stage *stage)
     struct validator *self = stage_self(stage);
 
     forget_expired(stage);
-    return self->held == NULL;
+    return self->held == NULL && look_up_waiting(self->look_up) == 0;
 }
 
 static void load(struct stage *stage, int64_t *done, int64_t *waiting)
@@ -219,15 +257,33 @@ static void load(struct stage *stage, int64_t *done, int64_t *waiting)
     struct validator *self = stage_self(stage);
 
     *done = self->judged;
-    *waiting = 0;
+    *waiting = (int64_t)look_up_waiting(self->look_up);
     for (const struct held *held = self->held; held != NULL; held = held->next)
         *waiting += (int64_t)held->count;
+}
+
+static int start(struct stage *stage, struct error *err)
+{
+    struct validator *self = must_zalloc(sizeof *self);
+
+    (void)err;
+    stage_set_self(stage, self);
+    self->stage = stage;
+    self->item = buf_new(16384);
+    self->last_held = &self->held;
+    self->good = metric_counter("leadline_judged_total", "verdict=\"good\"", "Leads judged.");
+    self->bad = metric_counter("leadline_judged_total", "verdict=\"bad\"", "Leads judged.");
+    self->gave_up = metric_counter("leadline_patterns_given_up_total", NULL, "Patterns of filters whose search took too long: no match.");
+    self->unpassed = metric_counter("leadline_unpassed_total", NULL, "Leads answered with unavailable, because no router takes them or lists cannot be looked up.");
+    self->look_up = look_up_new(stage, on_looked_up, self);
+    return 0;
 }
 
 static void stop(struct stage *stage)
 {
     struct validator *self = stage_self(stage);
 
+    look_up_free(&self->look_up);
     while (self->held != NULL)
         let_go(self, &self->held);
     buf_free(&self->item);
@@ -236,10 +292,10 @@ static void stop(struct stage *stage)
 
 static const struct stage_spec spec = {
     .kind = STAGE_VALIDATOR,
-    .purpose = "leadline-validator - checks the fields of leads, brings them to their normal forms and applies inbound filters",
+    .purpose = "leadline-validator - checks the fields of leads, brings them to their normal forms, applies inbound filters and suppression lists",
     .params = params,
     .writes_to = 1u << STAGE_ROUTER | 1u << STAGE_GATEWAY,
-    .catalog_parts = CATALOG_CAMPAIGNS,
+    .catalog_parts = CATALOG_CAMPAIGNS | CATALOG_SUPPRESSION,
     .start = start, .on_frame = on_frame, .on_catalog = on_catalog, .sweep = forget_expired,
     .is_idle = is_idle, .load = load, .stop = stop,
 };

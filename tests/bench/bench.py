@@ -4,7 +4,9 @@ make bench: the figures of DESIGN.md, 8, with the baselines of the same run and 
 BENCH_RUNS        how often all is measured; the best counts (3)
 BENCH_SECONDS     of each measurement (10)
 BENCH_GATEWAYS, BENCH_VALIDATORS, BENCH_ROUTERS, BENCH_DISPATCHERS    instances (2, 1, 2, 1)
-BENCH_ONLY        words, separated by commas: baselines, max, ping, auction, delivered, latency, rules, campaigns; nothing else is measured
+BENCH_ONLY        words, separated by commas: baselines, max, ping, auction, delivered, latency, rules, campaigns, zoo, suppression; nothing
+                  else is measured
+BENCH_ENTRIES     of the suppression list that is imported (10000000)
 BENCH_BIG         millions of leads to store before leads are measured again (0: leaves that out)
 BENCH_DIR         a folder for the data, on the disk to be measured (beside the programs)
 """
@@ -20,6 +22,8 @@ import big  # noqa: E402
 import leadline_testing as testing  # noqa: E402
 import load  # noqa: E402
 import machine  # noqa: E402
+import zoo  # noqa: E402
+import suppression  # noqa: E402
 from figures import Figures, row, say, title, value_row  # noqa: E402
 
 RATE = 1000
@@ -33,6 +37,7 @@ def setting(name, default):
 
 
 RUNS, SECONDS, BIG = setting("RUNS", 3), setting("SECONDS", 10), setting("BIG", 0)
+ENTRIES = setting("ENTRIES", 10_000_000)
 COUNTS = {"gateways": setting("GATEWAYS", 2), "validators": setting("VALIDATORS", 1), "routers": setting("ROUTERS", 2),
           "dispatchers": setting("DISPATCHERS", 1)}
 ONLY = [word for word in os.environ.get("BENCH_ONLY", "").split(",") if word]
@@ -215,6 +220,9 @@ def print_figures():
     value_row("webhooks/s delivered and recorded, from a backlog", best("webhooks"), 5000)
     for name, want in (("p50", 3), ("p90", None), ("p99", 10), ("p999", None), ("max", None)):
         value_row(f"latency at {RATE:,} leads/s by schedule, {name}, ms", best(f"latency {name}"), want, least=True)
+    value_row(f"zoo of {len(zoo.ZOO)} buyers: from sale to answer of the healthy one, p50, ms", best("zoo p50"))
+    value_row("    p99, ms", best("zoo p99"), zoo.P99_MOST_MS, least=True)
+    value_row("    leads/s meanwhile, to him and to all", best("zoo leads"))
     value_row(f"{RULED_CONTRACTS} contracts without filters: leads/s", best("without filters: leads"))
     value_row(f"{RULED_CONTRACTS} contracts of 10 filter conditions each: leads/s", best("with filters: leads"))
     value_row("    ÷ that without filters", figures.ratio("with filters: leads", "without filters: leads"), 0.8)
@@ -222,6 +230,18 @@ def print_figures():
     value_row("    cost of a lead against that with none", figures.ratio("leads", "leads with many stored"), 1.3, least=True)
     value_row(f"{CAMPAIGNS:,} campaigns × {CONTRACTS_EACH} contracts: seconds to apply", best("many campaigns: seconds to apply"))
     value_row(f"{CAMPAIGNS:,} campaigns × {CONTRACTS_EACH} contracts: leads/s", best("many campaigns: leads"))
+
+
+def print_suppression():
+    best = figures.best.get
+    if best("suppression: entries/s") is None:
+        return
+    title("Suppression lists", "SPEC.md, 5")
+    value_row(f"{ENTRIES:,} entries: seconds to import", best("suppression: seconds to import"), max(1, ENTRIES // 100_000 * 0.6), least=True)
+    value_row("    entries/s", best("suppression: entries/s"))
+    value_row("durable leads/s, no list on", best("suppression: leads without lists"))
+    value_row("durable leads/s, lists on campaign and contracts", best("suppression: leads with lists"))
+    value_row("    ÷ without", figures.ratio("suppression: leads with lists", "suppression: leads without lists"), 0.85)
 
 
 def print_costs(costs, what):
@@ -255,10 +275,17 @@ def main():
             measure_big(dev)
         fsyncs.append(machine.fsync_ms(folder))
         print_machine(dev, before, fsyncs)
+    if wants("zoo"):
+        for _ in range(RUNS):
+            zoo.measure(figures, folder, SECONDS)
     if wants("campaigns"):
         with testing.Dev(load.configuration(None), dir=os.path.join(folder, "many"), **COUNTS) as dev:
             many = measure_campaigns(dev)
+    if wants("suppression"):
+        with testing.Dev(suppression.configuration(False), dir=os.path.join(folder, "lists"), **COUNTS) as dev:
+            suppression.measure(dev, figures, folder, ENTRIES, RUNS, most_leads)
     print_figures()
+    print_suppression()
     print_costs(held, "deliveries held")
     print_costs(delivering, "while delivering")
     print_costs(pinging, "a ping")

@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     asked_ms = retry_after_ms(status, said, INT64_C(1795395723000));
     must(asked_ms >= 0 && asked_ms <= RETRY_AFTER_MOST_MS);
     must(asked_ms == 0 || status == 429 || status == 503);
-    if (verdict_judge(status, attempt) == VERDICT_RETRY)
+    if (verdict_judge(OUTCOME_RETRY, attempt) == VERDICT_RETRY)
         must(backoff_ms(attempt, data[1] / 256.0, asked_ms) >= asked_ms);
     kept = answer_text(said, data[2]);
     must(kept.len <= data[2] && span_is_utf8(kept) && memchr(kept.ptr, '\0', kept.len) == NULL);

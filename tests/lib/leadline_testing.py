@@ -577,7 +577,7 @@ def signature_is_right(secret, headers, body, now=None):
     return is_now and any(hmac.compare_digest(wanted, given) for given in headers["webhook-signature"].split(" "))
 
 
-class Delivered(collections.namedtuple("Delivered", "path headers body at")):
+class Delivered(collections.namedtuple("Delivered", "path headers body at method", defaults=["POST"])):
     """A request that came: headers with names in lower case, at in seconds since 1970."""
 
     def json(self):
@@ -622,7 +622,7 @@ class Buyer:
             def do_POST(self):
                 owner._handle(self)
 
-            do_GET = do_PUT = do_POST
+            do_GET = do_PUT = do_PATCH = do_POST
 
             def log_message(self, *args):
                 pass
@@ -634,7 +634,7 @@ class Buyer:
 
     def _handle(self, handler):
         body = handler.rfile.read(int(handler.headers.get("content-length") or 0))
-        delivered = Delivered(handler.path, {name.lower(): value for name, value in handler.headers.items()}, body, time.time())
+        delivered = Delivered(handler.path, {name.lower(): value for name, value in handler.headers.items()}, body, time.time(), handler.command)
         with self.changed:
             self.requests.append(delivered)
             answer = self.answer

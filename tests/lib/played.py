@@ -3,7 +3,8 @@ played - what a test needs to play the neighbours of one real stage: frames, soc
 
     Neighbours  the played ones of one test: a folder for sockets, a ZeroMQ context, rows in stage_instance
     Inbox       a played reader (gateway, router, dispatcher): keeps every item that comes
-    Stage       the real process under test: starts, is asked for its metrics, is killed
+    Observed    a real process: its log, its metrics, is it ready
+    Stage       the real process under test: starts, is asked, is killed
 
 Numbers of keys are those of proto/lead.def, answer.def and delivery.def.
 """
@@ -138,7 +139,41 @@ class Neighbours:
         self.context.term()
 
 
-class Stage:
+class Observed:
+    """What can be asked of a real process: needs `process`, `log_path` and `admin`, the port of its /metrics."""
+
+    admin = process = log_path = None
+
+    def get(self, path):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def is_ready(self):
+        assert self.process.poll() is None, self.log()
+        return self.get("/readyz")[0] == 200
+
+    def metric(self, name, **labels):
+        """The sum of a name's series that have these labels."""
+        total = 0.0
+        for line in self.get("/metrics")[1].splitlines():
+            match = re.match(r"^([a-z_]+)(?:\{([^}]*)\})? (\S+)$", line)
+            if match and match[1] == name and all(f'{key}="{value}"' in (match[2] or "") for key, value in labels.items()):
+                total += float(match[3])
+        return total
+
+    def log(self):
+        with open(self.log_path, errors="replace") as file:
+            return file.read()
+
+    def stop(self, seconds=30):
+        """TERM. Returns the exit status."""
+        return testing.end(self.process, signal.SIGTERM, seconds) if self.process is not None else None
+
+
+class Stage(Observed):
     """A real process of that stage; parameters as for its command line."""
 
     def __init__(self, neighbours, stage, name=None, **params):
@@ -148,12 +183,11 @@ class Stage:
         self.params = params
         self.endpoint = f"ipc://{neighbours.folder}/{self.name}.sock"
         self.log_path = os.path.join(neighbours.folder, f"{self.name}.log")
-        self.process = None
 
     def start(self, wait=True):
-        self.port = testing.free_port()
+        self.admin = testing.free_port()
         args = [testing.program(f"leadline-{self.stage}"), "--dsn", self.neighbours.database.dsn(f"leadline-{self.stage}"),
-                "--name", self.name, "--run-dir", self.neighbours.folder, "--admin", f"127.0.0.1:{self.port}", "--log-level", "debug"]
+                "--name", self.name, "--run-dir", self.neighbours.folder, "--admin", f"127.0.0.1:{self.admin}", "--log-level", "debug"]
         for name, value in self.params.items():
             args += ["--" + name.replace("_", "-"), str(value)]
         with open(self.log_path, "ab") as log:
@@ -174,32 +208,8 @@ class Stage:
                 log.count("event=neighbour.up") >= neighbours
         eventually(is_there, seconds, 0.01, message=self.log)
 
-    def get(self, path):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    def is_ready(self):
-        assert self.process.poll() is None, self.log()
-        return self.get("/readyz")[0] == 200
-
-    def metric(self, name, **labels):
-        """The sum of a name's series that have these labels."""
-        total = 0.0
-        for line in self.get("/metrics")[1].splitlines():
-            match = re.match(r"^([a-z_]+)(?:\{([^}]*)\})? (\S+)$", line)
-            if match and match[1] == name and all(f'{key}="{value}"' in (match[2] or "") for key, value in labels.items()):
-                total += float(match[3])
-        return total
-
     def wait_metric(self, name, least, seconds=10):
         eventually(lambda: self.metric(name) >= least, seconds, 0.02, message=lambda: f"{name} is {self.metric(name)}, not {least}")
-
-    def log(self):
-        with open(self.log_path, errors="replace") as file:
-            return file.read()
 
     def signal(self, number):
         os.kill(self.process.pid, number)
@@ -207,10 +217,6 @@ class Stage:
     def kill(self):
         self.signal(signal.SIGKILL)
         self.process.wait()
-
-    def stop(self, seconds=30):
-        """TERM. Returns the exit status."""
-        return testing.end(self.process, signal.SIGTERM, seconds)
 
     def check_log(self, *secrets):
         """No personal data, no sanitizer's finding."""

@@ -81,7 +81,7 @@ class Rig:
         if key is not None:
             item[10], item[11] = key.bytes, hashlib.sha256(body).digest()
         for name, value in more.items():
-            item[{"is_resent": 8, "least_version": 9, "errors": 15, "is_test": 16, "message": 17, "mode": 18, "ping_id": 19, "wanted_buyer_id": 20}[name]] = value
+            item[{"is_resent": 8, "least_version": 9, "errors": 15, "is_test": 16, "message": 17, "mode": 18, "on_lists": 19, "ping_id": 20, "wanted_buyer_id": 21}[name]] = value
         self.sent[id] = item
         return item
 
@@ -133,8 +133,9 @@ class Rig:
             else:
                 assert 10 in self.sent[id], f"{id} was answered and is not there"
         assert self.query("SELECT l.id FROM lead l LEFT JOIN sale s ON s.lead_id = l.id WHERE (l.status = 'ACCEPTED') <> (s.lead_id IS NOT NULL)") == []
-        assert self.query("SELECT s.lead_id FROM sale s FULL JOIN delivery d ON (d.lead_id, d.n, d.buyer_id) = (s.lead_id, s.n, s.buyer_id)"
-                          " WHERE s.lead_id IS NULL OR d.lead_id IS NULL") == []
+        # A delivery without a number asked a buyer that did not buy.
+        assert self.query("SELECT s.lead_id FROM sale s FULL JOIN (SELECT * FROM delivery WHERE n > 0) d ON (d.lead_id, d.n, d.buyer_id) ="
+                          " (s.lead_id, s.n, s.buyer_id) WHERE s.lead_id IS NULL OR d.lead_id IS NULL") == []
         assert self.query("SELECT l.id FROM lead l LEFT JOIN trail t ON t.lead_id = l.id WHERE t.lead_id IS NULL") == []
         assert self.query("SELECT k.lead_id FROM duplicate_key k JOIN lead l ON l.id = k.lead_id WHERE l.status <> 'ACCEPTED'") == []
         assert self.query("SELECT c.kind, c.owner_id, c.total_leads FROM counter c WHERE c.kind = 'buyer' AND c.total_leads <>"

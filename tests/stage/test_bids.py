@@ -155,7 +155,7 @@ def test_a_question_is_asked_signed_and_its_bid_comes_back(rig):
     assert request.json() == {
         "id": str(uuid.UUID(bytes=item[1])), "ping_id": str(uuid.UUID(bytes=item[2])), "campaign_id": "campaign_abc123",
         "buyer_id": "buyer_abc", "is_test": True, "timeout_ms": 4000, "fields": FIELDS}
-    assert list(request.json()["fields"]) == sorted(FIELDS)
+    assert list(request.json()["fields"]) == list(FIELDS)
     assert rig.router.frames == [(BIDS, "dispatcher-1", 1)]
 
 
@@ -394,6 +394,20 @@ def test_another_endpoint_begins_anew(rig):
         assert [rig.ask(dispatcher).outcome for _ in range(11)] == ["WRONG"] * 10 + ["SKIPPED"]
         rig.apply(bidding("buyer_abc", good.url))
         eventually(lambda: dispatcher.metric("leadline_catalog_version") == 2, 10)
+        assert [rig.ask(dispatcher).outcome for _ in range(5)] == ["BID"] * 5
+
+
+def test_answers_of_the_endpoint_before_say_nothing_of_the_next(rig):
+    event, reply = held((500, "no"))
+    with Buyer(reply) as bad, Buyer(bid(5)) as good:
+        rig.apply(bidding("buyer_abc", bad.url, 60000))
+        dispatcher = rig.start()
+        ids = rig.send(dispatcher, [rig.item(left_ms=60000) for _ in range(15)])
+        bad.wait(15)
+        rig.apply(bidding("buyer_abc", good.url, 60000))
+        eventually(lambda: dispatcher.metric("leadline_catalog_version") == 2, 10)
+        event.set()
+        assert {got.outcome for got in rig.bids(ids)} == {"WRONG"}
         assert [rig.ask(dispatcher).outcome for _ in range(5)] == ["BID"] * 5
 
 

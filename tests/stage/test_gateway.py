@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import hmac
 import http.client
-import itertools
 import json
 import os
 import re
@@ -18,7 +17,6 @@ import struct
 import subprocess
 import threading
 import time
-import urllib.request
 import uuid
 
 import msgpack
@@ -26,6 +24,7 @@ import pytest
 import zmq
 
 import leadline_testing as testing
+import played
 from leadline_testing import API_KEY, Client, document, eventually, free_port, lead, raw, supplier
 
 INGEST = "/api/v1/ingest"
@@ -136,10 +135,10 @@ class Validator:
 
 
 def frame(kind, items, major=2):
-    return msgpack.packb([major, kind, "validator-1", int(time.time() * 1000), items])
+    return played.frame(kind, items, "validator-1", major)
 
 
-class Gateway:
+class Gateway(played.Observed):
     """The process under test."""
 
     def __init__(self, rig, name="gateway-1", socket_fd=None, **params):
@@ -149,7 +148,6 @@ class Gateway:
         self.socket_fd = socket_fd
         self.log_path = os.path.join(rig.folder, f"{name}.log")
         self.port = None
-        self.process = None
 
     def start(self, wait=True):
         self.admin = free_port()
@@ -179,40 +177,12 @@ class Gateway:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" if "tls_cert" not in self.params else b"")
             return "tls_cert" in self.params or connection.recv(1) == b"H"
 
-    def get(self, path):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    def is_ready(self):
-        assert self.process.poll() is None, self.log()
-        return self.get("/readyz")[0] == 200
-
-    def metric(self, name, **labels):
-        """The sum of a name's series that have these labels."""
-        total = 0.0
-        for line in self.get("/metrics")[1].splitlines():
-            match = re.match(r"^([a-z_]+)(?:\{([^}]*)\})? (\S+)$", line)
-            if match and match[1] == name and all(f'{key}="{value}"' in (match[2] or "") for key, value in labels.items()):
-                total += float(match[3])
-        return total
-
-    def log(self):
-        with open(self.log_path, errors="replace") as file:
-            return file.read()
-
     def memory_bytes(self):
         with open(f"/proc/{self.process.pid}/status") as file:
             return int(re.search(r"VmRSS:\s+(\d+) kB", file.read())[1]) * 1024
 
     def is_alive(self):
         return self.process.poll() is None
-
-    def stop(self, seconds=30):
-        """TERM. Returns the exit status."""
-        return testing.end(self.process, signal.SIGTERM, seconds)
 
     def stop_at_once(self):
         """TERM, and again as soon as the first was heard."""

@@ -17,7 +17,8 @@ from played import ANSWERS, DELIVERIES, LEADS, Neighbours, Stage, frame, uuid7
 
 SUPPLIER, CAMPAIGN = "supplier_xyz789", "campaign_abc123"
 NAMES = {1: "id", 2: "supplier_id", 3: "gateway", 4: "left_ms", 5: "request_id", 6: "raw", 7: "fields", 8: "is_resent", 9: "least_version",
-         10: "idempotency_key", 11: "body_sha256", 12: "campaign_id", 13: "judged_version", 14: "reason", 15: "errors", 16: "is_test", 17: "message", 18: "mode", 19: "ping_id", 20: "wanted_buyer_id"}
+         10: "idempotency_key", 11: "body_sha256", 12: "campaign_id", 13: "judged_version", 14: "reason", 15: "errors", 16: "is_test", 17: "message", 18: "mode",
+         19: "on_lists", 20: "ping_id", 21: "wanted_buyer_id"}
 _people = itertools.count(random.randrange(0, 4_000_000))
 
 

@@ -211,7 +211,7 @@ static void make_world(struct world *world, size_t i)
     memset(world, 0, sizeof *world);
     memcpy(world->bodies, "012", 3);
     world->arena = arena_new();
-    world->facts = (struct facts){NOW_US, map_new(), map_new(), map_new(), map_new(), NULL};
+    world->facts = (struct facts){.now_us = NOW_US, .counters = map_new(), .holders = map_new(), .recorded = map_new(), .idempotent = map_new()};
     for (int n = 0; n < 2; n++) {
         world->buyers[n] = (struct buyer){.id = n == 0 ? SPAN("one") : SPAN("two"), .is_active = n == 0 || rows[i].max_sells >= 0, .timeout_ms = 5000, .url = "http://buyer.example/"};
         world->suppliers[n] = (struct supplier){.id = n == 0 ? SPAN("acme") : SPAN("bolt"), .is_active = !rows[i].is_supplier_off};

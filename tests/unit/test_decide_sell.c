@@ -108,7 +108,7 @@ static void open_world(struct world *world, size_t i)
 
     memset(world, 0, sizeof *world);
     world->arena = arena_new();
-    world->facts = (struct facts){now_us, map_new(), map_new(), map_new(), map_new(), NULL};
+    world->facts = (struct facts){.now_us = now_us, .counters = map_new(), .holders = map_new(), .recorded = map_new(), .idempotent = map_new()};
     for (int n = 0; n < 2; n++) {
         world->buyers[n] = (struct buyer){.id = n == 0 ? SPAN("one") : SPAN("two"), .is_active = true, .url = ""};
         own(world, &world->buyers[n].caps, BUYER_ONE + n, rows[i].limits[BUYER_ONE + n]);

@@ -114,7 +114,7 @@ static const struct {
     {"wrong places", "{" BUYER("") "," CAMPAIGN(",\"contracts\":[" CONTRACT(",\"states\":[\"tx\",\"XX\",\"Texas\"],\"zips\":[\"752011\",\"a\"],\"weight\":0") "]") "}",
      "/campaigns/0/contracts/0/zips/0 /campaigns/0/contracts/0/zips/1 /campaigns/0/contracts/0/weight"
      " /campaigns/0/contracts/0/states/0 /campaigns/0/contracts/0/states/1 /campaigns/0/contracts/0/states/2"},
-    {"not yet", "{" CAMPAIGN(",\"routing\":\"PING_POST\",\"ping_seconds\":60,\"deadline_ms\":800,\"confirm\":true") "}", "/campaigns/0/confirm"},
+    {"pings and answers", "{" CAMPAIGN(",\"routing\":\"PING_POST\",\"ping_seconds\":60,\"deadline_ms\":800,\"confirm\":true") "}", ""},
     {"ways to sell", "{" CAMPAIGN(",\"distribution\":\"WEIGHTED\",\"caps\":[{\"window\":\"day\",\"leads\":1,\"budget\":\"9.5\"}]") "}", ""},
     {"ping-post", "{" BUYER("") "," CAMPAIGN(",\"routing\":\"PING_POST\",\"ping_seconds\":60,\"deadline_ms\":800,\"contracts\":[" CONTRACT(",\"exclusive_price\":\"40.00\"") "]") "}", ""},
     {"wrong ping-post", "{" BUYER("") "," CAMPAIGN(",\"ping_seconds\":0,\"deadline_ms\":5,\"contracts\":[" CONTRACT(",\"exclusive_price\":\"-1\"") "]") "}",

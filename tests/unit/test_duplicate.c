@@ -184,7 +184,7 @@ static int open_world(struct world *world, size_t i)
 
     memset(world, 0, sizeof *world);
     world->arena = arena_new();
-    world->facts = (struct facts){NOW_US, map_new(), map_new(), map_new(), map_new(), NULL};
+    world->facts = (struct facts){.now_us = NOW_US, .counters = map_new(), .holders = map_new(), .recorded = map_new(), .idempotent = map_new()};
     make_contracts(world, i);
     world->suppliers[0] = (struct supplier){.id = SPAN("acme"), .is_active = true};
     world->suppliers[1] = (struct supplier){.id = SPAN("paused")};

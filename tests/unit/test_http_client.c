@@ -105,6 +105,16 @@ static bool behave(int fd, const char *path, const char *request, size_t request
     } else if (strcmp(path, "/stall") == 0) {
         SAY(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
         pause();
+    } else if (strcmp(path, "/drip") == 0) {
+        SAY(fd, "HTTP/1.1 200 OK\r\n\r\n");
+        for (int i = 0; i < 600; i++, usleep(50000))
+            SAY(fd, "x");
+        return false;
+    } else if (strcmp(path, "/drip-headers") == 0) {
+        SAY(fd, "HTTP/1.1 200 OK\r\nX-Slow: ");
+        for (int i = 0; i < 600; i++, usleep(50000))
+            SAY(fd, "x");
+        return false;
     } else if (strcmp(path, "/short") == 0) {
         SAY(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
         return false;
@@ -304,6 +314,8 @@ static void answers(void **state)
         {"a flood without end", "/flood", 200, "", 65536, true},
         {"silence", "/hang", 0, "timeout", 0, false},
         {"silence in the middle", "/stall", 0, "timeout", 0, false},
+        {"a byte now and then", "/drip", 0, "timeout", 0, false},
+        {"headers a byte at a time", "/drip-headers", 0, "timeout", 0, false},
         {"less than announced", "/short", 0, "incomplete", 0, false},
         {"closed without a word", "/close", 0, "reset", 0, false},
         {"reset", "/reset", 0, "reset", 0, false},
@@ -520,6 +532,35 @@ static void who_is_not_there(void **state)
     close(closed);
 }
 
+/* Its listener's queue is full, so nothing answers to a SYN; its own limit ends that before the whole time is over. */
+static void a_connection_that_does_not_come_about(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int full = socket(AF_INET, SOCK_STREAM, 0), fillers[4];
+    struct result result = {.left = &left};
+    struct http_request request = {.method = "POST", .timeout_ms = 8000, .connect_timeout_ms = 400};
+    char url[100];
+
+    (void)state;
+    must(bind(full, (struct sockaddr *)&address, len) == 0 && listen(full, 0) == 0 && getsockname(full, (struct sockaddr *)&address, &len) == 0);
+    for (int i = 0; i < 4; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect(fillers[i], (struct sockaddr *)&address, len);
+    }
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", ntohs(address.sin_port));
+    request.url = span_of(url);
+    left = 1;
+    http_client_send(client, &request, on_answer, &result);
+    wait_for_all();
+    assert_string_equal(result.error, "timeout");
+    assert_in_range(result.took_ms, 300, 5000);
+    buf_free(&result.body);
+    for (int i = 0; i < 4; i++)
+        close(fillers[i]);
+    close(full);
+}
+
 static void a_slow_name_does_not_stop_the_loop(void **state)
 {
     struct result unknown, other;
@@ -732,7 +773,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(answers), TEST(a_header_flood_ends), TEST(retry_after), TEST(what_is_sent), TEST(a_big_body),
             TEST(bad_requests),
-        TEST(private_addresses), TEST(who_is_not_there), TEST(a_slow_name_does_not_stop_the_loop),
+        TEST(private_addresses), TEST(who_is_not_there), TEST(a_connection_that_does_not_come_about),
+        TEST(a_slow_name_does_not_stop_the_loop),
             TEST(no_proxy_from_the_environment),
         TEST(connections_are_used_again), TEST(limits_hold), TEST(a_dead_host_holds_up_nobody),
             TEST(closing_calls_back_all),

@@ -30,7 +30,7 @@ static enum taken put(struct lanes *lanes, const char *buyer_id, int n)
     struct delivery delivery = nth(buyer_id, n);
     struct due *due;
 
-    return lanes_take(lanes, &delivery, 0, lanes_of(lanes, span_of(buyer_id), 0), &unlimited, &due);
+    return lanes_take(lanes, &delivery, 0, lanes_of(lanes, span_of(buyer_id), 0), &unlimited, NULL, &due);
 }
 
 /* Takes the first out of its lane and says which it was. */
@@ -151,7 +151,7 @@ static struct lane *lane_with(int count)
     for (int n = 0; n < count; n++) {
         struct delivery delivery = nth("b", n);
 
-        lane_add(lane, due_new(&delivery, 0, lane));
+        lane_add(lane, due_new(&delivery, 0, lane, NULL));
     }
     return lane;
 }

@@ -119,7 +119,7 @@ static void open_world(struct world *world, const struct setting *setting)
 
     memset(world, 0, sizeof *world);
     world->arena = arena_new();
-    world->facts = (struct facts){NOW_US, map_new(), map_new(), map_new(), map_new(), map_new()};
+    world->facts = (struct facts){.now_us = NOW_US, .counters = map_new(), .holders = map_new(), .recorded = map_new(), .idempotent = map_new(), .uses = map_new()};
     for (int n = 0; n < CONTRACTS; n++) {
         int price = setting->prices[n] != 0 ? setting->prices[n] : usual[n];
 

@@ -11,11 +11,11 @@
 #define IDS "\"id\":\"01000000-0000-0000-0000-000000000000\",\"ping_id\":\"02000000-0000-0000-0000-000000000000\","
 
 static struct field all_fields[] = {
-    {SPAN("state"), VALUE_TEXT, SPAN("TX")},
     {SPAN("age"), VALUE_NUMBER, SPAN("42")},
     {SPAN("income"), VALUE_NUMBER, SPAN("0.1")},
-    {SPAN("owner"), VALUE_BOOL, SPAN("true")},
     {SPAN("note \"x\""), VALUE_TEXT, SPAN("Zo\xc3\xab\n")},
+    {SPAN("owner"), VALUE_BOOL, SPAN("true")},
+    {SPAN("state"), VALUE_TEXT, SPAN("TX")},
 };
 
 static const struct { const char *claim; struct ping ping; int64_t timeout_ms; const char *want; } rows[] = {
@@ -23,7 +23,7 @@ static const struct { const char *claim; struct ping ping; int64_t timeout_ms; c
      "{" IDS "\"campaign_id\":\"c\",\"buyer_id\":\"b\",\"is_test\":false,\"timeout_ms\":300,\"fields\":{}}"},
     {"a test", {.id = {{1}}, .ping_id = {{2}}, .buyer_id = SPAN("b"), .campaign_id = SPAN("c"), .is_test = true}, 1,
      "{" IDS "\"campaign_id\":\"c\",\"buyer_id\":\"b\",\"is_test\":true,\"timeout_ms\":1,\"fields\":{}}"},
-    {"fields of all kinds, in order of their names", {.id = {{1}}, .ping_id = {{2}}, .buyer_id = SPAN("b\"\n"), .campaign_id = SPAN("c"),
+    {"fields of all kinds, in their order", {.id = {{1}}, .ping_id = {{2}}, .buyer_id = SPAN("b\"\n"), .campaign_id = SPAN("c"),
      .fields = {all_fields, 5}}, 60000,
      "{" IDS "\"campaign_id\":\"c\",\"buyer_id\":\"b\\\"\\n\",\"is_test\":false,\"timeout_ms\":60000,"
      "\"fields\":{\"age\":42,\"income\":0.1,\"note \\\"x\\\"\":\"Zo\xc3\xab\\n\",\"owner\":true,\"state\":\"TX\"}}"},

@@ -11,7 +11,8 @@
 
 #define S(text) {(text), sizeof(text) - 1}
 
-static struct buyer active = {.id = S("buyer"), .is_active = true}, paused = {.id = S("buyer_off")};
+static struct buyer active = {.id = S("buyer"), .is_active = true}, paused = {.id = S("buyer_off")},
+    gone = {.id = S("buyer_gone"), .is_active = true, .is_endpoint_off = true};
 static struct span texas[] = {S("TX")}, coasts[] = {S("CA"), S("NY")}, dallas[] = {S("75201"), S("752")}, north[] = {S("0"), S("1")};
 
 #define ON(name, price, priority_) {.id = S(name), .buyer = &active, .is_active = true, .price_cents = price, .priority = priority_}
@@ -19,7 +20,7 @@ static struct span texas[] = {S("TX")}, coasts[] = {S("CA"), S("NY")}, dallas[] 
 static const struct {
     const char *claim;
     enum distribution distribution;
-    const char *want; /* the eligible in order, then a bar, then the others with their words, sorted by nothing */
+    const char *want; /* the eligible in order, then a bar, then the others with their words, in the order of the campaign's list */
     struct contract contracts[5];
 } rows[] = {
     {"nobody", DISTRIBUTION_WATERFALL, "|", {{.id = {NULL, 0}}}},
@@ -34,6 +35,7 @@ static const struct {
     {"a paused contract", DISTRIBUTION_WATERFALL, "b | a=contract_paused ",
      {{.id = S("a"), .buyer = &active, .price_cents = 1}, ON("b", 100, 1)}},
     {"a paused buyer", DISTRIBUTION_WATERFALL, "b | a=buyer_paused ", {{.id = S("a"), .buyer = &paused, .is_active = true}, ON("b", 100, 1)}},
+    {"an endpoint that is off", DISTRIBUTION_WATERFALL, "b | a=endpoint_off ", {{.id = S("a"), .buyer = &gone, .is_active = true}, ON("b", 100, 1)}},
     {"its state", DISTRIBUTION_WATERFALL, "a | b=state ",
      {{.id = S("a"), .buyer = &active, .is_active = true, .states = texas, .state_count = 1},
       {.id = S("b"), .buyer = &active, .is_active = true, .states = coasts, .state_count = 2}}},
@@ -42,6 +44,12 @@ static const struct {
       {.id = S("b"), .buyer = &active, .is_active = true, .zips = north, .zip_count = 2}}},
     {"state and zip both hold", DISTRIBUTION_WATERFALL, "| a=zip ",
      {{.id = S("a"), .buyer = &active, .is_active = true, .states = texas, .state_count = 1, .zips = north, .zip_count = 2}}},
+    {"those passed over are in the campaign's order", DISTRIBUTION_WATERFALL, "c | a=contract_paused b=state d=contract_paused e=state ",
+     {{.id = S("a"), .buyer = &active},
+      {.id = S("b"), .buyer = &active, .is_active = true, .states = coasts, .state_count = 2},
+      ON("c", 100, 1),
+      {.id = S("d"), .buyer = &active},
+      {.id = S("e"), .buyer = &active, .is_active = true, .states = coasts, .state_count = 2}}},
     {"the first reason is told", DISTRIBUTION_WATERFALL, "| a=contract_paused ",
      {{.id = S("a"), .buyer = &paused, .states = coasts, .state_count = 2}}},
 };

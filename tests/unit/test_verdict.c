@@ -10,31 +10,25 @@
 
 static const struct {
     const char *claim;
-    int status, attempt;
+    enum outcome outcome;
+    int attempt;
     enum verdict want;
 } rows[] = {
-    {"200 is accepted", 200, 1, VERDICT_ACCEPTED},
-    {"201 is accepted", 201, 1, VERDICT_ACCEPTED},
-    {"204 is accepted", 204, 1, VERDICT_ACCEPTED},
-    {"299 is accepted", 299, 1, VERDICT_ACCEPTED},
-    {"accepted at the last attempt", 200, ATTEMPTS_MOST, VERDICT_ACCEPTED},
-    {"no answer is tried again", 0, 1, VERDICT_RETRY},
-    {"199 is no success", 199, 1, VERDICT_RETRY},
-    {"a redirect is not followed but tried again", 302, 1, VERDICT_RETRY},
-    {"400 is tried again", 400, 1, VERDICT_RETRY},
-    {"410 is tried again", 410, 1, VERDICT_RETRY},
-    {"429 is tried again", 429, 1, VERDICT_RETRY},
-    {"500 is tried again", 500, 1, VERDICT_RETRY},
-    {"the ninth is tried again", 500, ATTEMPTS_MOST - 1, VERDICT_RETRY},
-    {"the tenth is the last", 500, ATTEMPTS_MOST, VERDICT_FAILED},
-    {"the tenth without an answer, too", 0, ATTEMPTS_MOST, VERDICT_FAILED},
+    {"what was taken is accepted", OUTCOME_ACCEPTED, 1, VERDICT_ACCEPTED},
+    {"accepted at the last attempt", OUTCOME_ACCEPTED, ATTEMPTS_MOST, VERDICT_ACCEPTED},
+    {"a refusal is final", OUTCOME_REJECTED, 1, VERDICT_REJECTED},
+    {"refused at the last attempt", OUTCOME_REJECTED, ATTEMPTS_MOST, VERDICT_REJECTED},
+    {"a duplicate is final", OUTCOME_DUPLICATE, 1, VERDICT_DUPLICATE},
+    {"what is not decided is tried again", OUTCOME_RETRY, 1, VERDICT_RETRY},
+    {"the ninth is tried again", OUTCOME_RETRY, ATTEMPTS_MOST - 1, VERDICT_RETRY},
+    {"the tenth is the last", OUTCOME_RETRY, ATTEMPTS_MOST, VERDICT_FAILED},
 };
 
-static void judges_by_status_and_attempt(void **state)
+static void judges_by_outcome_and_attempt(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        enum verdict got = verdict_judge(rows[i].status, rows[i].attempt);
+        enum verdict got = verdict_judge(rows[i].outcome, rows[i].attempt);
 
         if (got != rows[i].want)
             fail_msg("%s: got %s", rows[i].claim, verdict_word(got));
@@ -62,7 +56,7 @@ static void every_verdict_has_a_word_and_a_state(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(judges_by_status_and_attempt),
+        cmocka_unit_test(judges_by_outcome_and_attempt),
         cmocka_unit_test(every_verdict_has_a_word_and_a_state),
     };
 

@@ -1,0 +1,249 @@
+#include "router/confirm.h"
+
+#include "router/cost.h"
+#include "router/duplicate.h"
+#include "router/sell.h"
+
+#include <string.h>
+
+static const struct contract *contract_of(const struct plan *plan, struct span id)
+{
+    for (size_t i = 0; plan->campaign != NULL && i < plan->campaign->contract_count; i++)
+        if (span_equal(plan->campaign->contracts[i].id, id))
+            return &plan->campaign->contracts[i];
+    return NULL;
+}
+
+static void change(const struct facts *facts, const struct cap_owner *owner, int64_t leads, int64_t cents, int64_t at_us)
+{
+    struct counter *counter = facts_counter(facts, &owner->counter_id);
+
+    if (counter != NULL)
+        counter_change(counter, leads, cents, at_us);
+}
+
+/*
+ * Takes a try's place in every cap (sign 1) or gives it back (-1). What the configuration no longer has counts nothing. The
+ * lead is one lead for its source, whoever else has accepted it.
+ */
+static void count_try(const struct facts *facts, const struct decision *decision, const struct try *try, int sign)
+{
+    const struct plan *plan = decision->plan;
+    const struct contract *contract = contract_of(plan, try->contract_id);
+    int64_t leads = decision->sale_count == 0 ? sign : 0;
+
+    if (plan->lead->is_test)
+        return;
+    if (contract != NULL) {
+        change(facts, &contract->caps, sign, sign * try->price_cents, try->reserved_us);
+        change(facts, &contract->buyer->caps, sign, sign * try->price_cents, try->reserved_us);
+    }
+    if (plan->source == NULL)
+        return;
+    change(facts, &plan->source->caps, leads, sign * try->cost_cents, try->reserved_us);
+    if (plan->source->supplier != NULL)
+        change(facts, &plan->source->supplier->caps, leads, sign * try->cost_cents, try->reserved_us);
+    change(facts, &plan->campaign->caps, leads, sign * try->cost_cents, try->reserved_us);
+}
+
+/* Asking -------------------------------------------------------------------------------------------------------------- */
+
+static bool was_asked(const struct distributing *before, struct span contract_id)
+{
+    for (size_t i = 0; before != NULL && i < before->try_count; i++)
+        if (span_equal(before->tries[i].contract_id, contract_id))
+            return true;
+    return false;
+}
+
+/* The duplicate keys that this buyer's rules would hold. */
+static void set_keys(struct arena *arena, struct try *try, const struct candidate *candidate)
+{
+    const struct sold_keys *sold = candidate->sold_keys;
+
+    if (sold == NULL)
+        return;
+    try->keys = arena_alloc(arena, sold->buyer->duplicate_count * sizeof *try->keys);
+    for (size_t i = 0; i < sold->buyer->duplicate_count; i++)
+        if (!uuid_is_nil(&sold->keys[i].key))
+            try->keys[try->key_count++] = sold->keys[i].key;
+}
+
+static struct try *ask(struct arena *arena, const struct facts *facts, const struct decision *decision, const struct candidate *candidate, int64_t left_ms)
+{
+    const struct plan *plan = decision->plan;
+    const struct buyer *buyer = candidate->contract->buyer;
+    struct try *try = arena_alloc(arena, sizeof *try);
+    int64_t limit_ms = buyer->timeout_ms < left_ms ? buyer->timeout_ms : left_ms;
+    int64_t before = decision->sale_count > 0 ? cost_cents(&plan->source->cost, decision->price_cents) : 0;
+
+    *try = (struct try){
+        .number = decision->distributing != NULL ? (int64_t)decision->distributing->try_count + 1 : 1,
+        .contract_id = arena_copy(arena, candidate->contract->id), .buyer_id = arena_copy(arena, buyer->id),
+        .price_cents = candidate->price_cents,
+        .cost_cents = plan->lead->is_test ? 0 : cost_cents(&plan->source->cost, decision->price_cents + candidate->price_cents) - before,
+        .reserved_us = facts->now_us, .deadline_us = facts->now_us + limit_ms * 1000, .limit_ms = limit_ms, .state = TRY_OPEN,
+    };
+    set_keys(arena, try, candidate);
+    return try;
+}
+
+/* The first of the candidates that were not asked yet and have room; NULL when there is none, or no time. Its place is taken. */
+static struct try *ask_next(struct arena *arena, struct facts *facts, const struct decision *decision, size_t count)
+{
+    const struct plan *plan = decision->plan;
+    int64_t left_ms = (decision->deadline_us - facts->now_us) / 1000;
+    struct try *try = NULL;
+
+    if (left_ms < ASK_LEAST_MS || !facts->has_dispatcher)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct candidate *candidate = &plan->candidates[i];
+
+        if (candidate->pass != PASS_NONE || was_asked(decision->distributing, candidate->contract->id))
+            continue;
+        if (try != NULL) {
+            candidate->pass = PASS_LATER;
+            continue;
+        }
+        candidate->pass = candidate->contract->buyer->url[0] == '\0' ? PASS_NO_ENDPOINT : sell_judge(arena, facts, decision, candidate);
+        if (candidate->pass != PASS_NONE)
+            continue;
+        candidate->pass = PASS_ASKED;
+        try = ask(arena, facts, decision, candidate, left_ms);
+        count_try(facts, decision, try, 1);
+        if (!plan->lead->is_test)
+            duplicate_hold_sale(arena, facts, plan, candidate);
+    }
+    return try;
+}
+
+void confirm_begin(struct arena *arena, struct facts *facts, struct decision *decision)
+{
+    const struct plan *plan = decision->plan;
+    int64_t most_ms = plan->campaign->deadline_ms > 0 ? plan->campaign->deadline_ms : DEADLINE_MS, left_ms = plan->left_ms - REPLY_MS;
+    int64_t time_ms = left_ms < most_ms ? left_ms : most_ms;
+    struct turns turns = {0};
+    size_t count;
+
+    decision->deadline_us = facts->now_us + time_ms * 1000;
+    count = sell_order(arena, facts, decision, &turns);
+    decision->asked = ask_next(arena, facts, decision, count);
+    if (decision->asked == NULL) {
+        sell_to_nobody(decision);
+        return;
+    }
+    decision->state = LEAD_DISTRIBUTING;
+    sell_use_ping(arena, facts, decision, decision->asked->buyer_id);
+}
+
+/* Going on ------------------------------------------------------------------------------------------------------------ */
+
+static void wait_until(struct decision *decision, int64_t at_us)
+{
+    decision->action = ACTION_WAIT;
+    decision->wait_until_us = at_us;
+}
+
+static void add_sale(struct decision *decision, const struct try *try)
+{
+    decision->sales[decision->sale_count++] = (struct sale){
+        .buyer_id = try->buyer_id, .contract_id = try->contract_id, .price_cents = try->price_cents, .delivery_id = try->delivery_id, .redirect_url = try->redirect_url,
+    };
+    decision->price_cents += try->price_cents;
+    decision->cost_cents += try->cost_cents;
+}
+
+/* The open try ends: by the buyer's word, or without one. */
+static void settle(const struct facts *facts, struct decision *decision, struct try *open)
+{
+    decision->settled = open;
+    decision->is_late = span_is(open->word, "OPEN");
+    open->state = span_is(open->word, "DELIVERED") ? TRY_ACCEPTED : TRY_REFUSED;
+    if (open->state == TRY_REFUSED)
+        count_try(facts, decision, open, -1);
+}
+
+/* May further buyers be asked, by the present configuration? */
+static bool may_ask(const struct plan *plan)
+{
+    return plan->verdict == REASON_NONE && plan->campaign->is_active && plan->source->is_active && plan->source->supplier->is_active &&
+           plan->campaign->is_confirmed;
+}
+
+static void finish(struct arena *arena, struct facts *facts, struct decision *decision, struct turns *turns)
+{
+    decision->state = decision->sale_count > 0 ? LEAD_ACCEPTED : LEAD_UNMATCHED;
+    decision->reason = decision->sale_count > 0 ? REASON_NONE : REASON_UNMATCHED;
+    if (decision->sale_count == 0)
+        return;
+    decision->sales[0].cost_cents = decision->cost_cents;
+    if (turns->count > 0 && !decision->plan->lead->is_test)
+        sell_pay_turns(arena, facts, decision, turns);
+}
+
+void confirm_step(struct arena *arena, struct facts *facts, struct decision *decision)
+{
+    struct distributing *now = map_get(facts->distributing, uuid_span(&decision->plan->lead->id));
+    struct try *open = now != NULL && now->try_count > 0 ? &now->tries[now->try_count - 1] : NULL;
+    struct turns turns = {0};
+    size_t count = 0;
+
+    if (now == NULL) { /* settled by another router since its row was read */
+        wait_until(decision, 0);
+        return;
+    }
+    open = open != NULL && open->state == TRY_OPEN ? open : NULL;
+    if (!span_equal(now->router, facts->router) && open != NULL && facts->now_us < open->deadline_us + ADOPT_AFTER_MS * 1000) {
+        wait_until(decision, 0);
+        return;
+    }
+    if (open != NULL && span_is(open->word, "OPEN") && facts->now_us < open->deadline_us + ANSWER_GRACE_MS * 1000) {
+        wait_until(decision, open->deadline_us + ANSWER_GRACE_MS * 1000);
+        return;
+    }
+    decision->action = ACTION_STEP;
+    decision->distributing = now;
+    decision->deadline_us = now->deadline_us;
+    decision->sales = arena_alloc(arena, (now->try_count + 1) * sizeof *decision->sales);
+    for (size_t i = 0; i < now->try_count; i++)
+        decision->sale_count += now->tries[i].state == TRY_ACCEPTED;
+    if (open != NULL)
+        settle(facts, decision, open); /* with sale_count as it was when the place was taken */
+    decision->sale_count = 0;
+    if (may_ask(decision->plan))
+        count = sell_order(arena, facts, decision, &turns);
+    for (size_t i = 0; i < now->try_count; i++)
+        if (now->tries[i].state == TRY_ACCEPTED)
+            add_sale(decision, &now->tries[i]);
+    decision->asked = count > 0 ? ask_next(arena, facts, decision, count) : NULL;
+    if (decision->asked != NULL)
+        decision->state = LEAD_DISTRIBUTING;
+    else
+        finish(arena, facts, decision, &turns);
+}
+
+/* Waiting ------------------------------------------------------------------------------------------------------------- */
+
+static bool is_undecided(const struct facts *facts, const struct plan *plan, const struct uuid *key)
+{
+    const struct holder *holder = uuid_is_nil(key) ? NULL : map_get(facts->holders, uuid_span(key));
+
+    return holder != NULL && holder->is_undecided && uuid_compare(&holder->lead_id, &plan->lead->id) != 0;
+}
+
+bool confirm_must_wait(const struct facts *facts, const struct plan *plan)
+{
+    const struct ping_use *use = plan->ping != NULL ? map_get(facts->uses, uuid_span(&plan->ping->ping_id)) : NULL;
+
+    if (use != NULL && span_is(use->status, "DISTRIBUTING"))
+        return true;
+    for (size_t i = 0; i < plan->key_count; i++)
+        if (is_undecided(facts, plan, &plan->keys[i].key))
+            return true;
+    for (size_t i = 0; i < plan->sold_keys_count; i++)
+        for (size_t j = 0; j < plan->sold_keys[i].buyer->duplicate_count; j++)
+            if (is_undecided(facts, plan, &plan->sold_keys[i].keys[j].key))
+                return true;
+    return false;
+}

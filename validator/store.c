@@ -1,0 +1,33 @@
+#include "validator/store.h"
+
+/* A batch's look-up is a few searches in the index, whatever the statistics of a list just imported may say. */
+const char look_up_settings[] =
+    "SET default_transaction_read_only = on; SET statement_timeout = '2s'; SET plan_cache_mode = force_generic_plan;"
+    " SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off";
+
+const struct db_statement look_up_statements[] = {
+    {"look_up", "SELECT value, list FROM suppression_entry WHERE value = ANY ($1::uuid[])"},
+    {NULL, NULL},
+};
+
+struct db *store_open(struct stage *stage, db_state_fn *on_state, void *ctx)
+{
+    return stage_open_db(stage, look_up_settings, look_up_statements, on_state, ctx);
+}
+
+void store_look_up(struct db *db, const struct uuid *keys, size_t count, db_done_fn *fn, void *ctx)
+{
+    struct db_job *job = db_job_new();
+
+    db_prepared(job, "look_up");
+    db_array(job, DB_UUID, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_uuid(job, &keys[i]);
+    db_send(db, &job, fn, ctx);
+}
+
+void store_hits(struct db_rows *const *rows, struct hits *hits)
+{
+    for (int row = 0; row < db_count(rows[0]); row++)
+        hits_add(hits, db_uuid(rows[0], row, 0), db_int(rows[0], row, 1));
+}
