@@ -66,7 +66,7 @@ static const char FOR_PROGRAMS[] =
     "   'next_attempt_at', d.next_attempt_at, 'attempts', (SELECT coalesce(json_agg(json_build_object('at', a.at, 'http_status', a.http_status,"
     "     'verdict', a.verdict, 'took_ms', a.took_ms, 'answer', a.answer, 'price', a.price, 'reference', a.reference,"
     "     'redirect_url', a.redirect_url) ORDER BY a.number), '[]') FROM attempts a WHERE a.delivery_id = d.id))"
-    "   ORDER BY d.n), '[]') FROM deliveries d),"
+    "   ORDER BY d.n, d.id), '[]') FROM deliveries d),"
     " " TRAIL_LIST ") FROM lead l WHERE l.id = $1::uuid";
 
 /* Values as texts: jsonb may hold numbers that are too long to be read again. */
@@ -77,7 +77,7 @@ static const char FOR_PEOPLE[] =
     "   FROM jsonb_object_keys(l.raw || l.fields) AS k (key)),"
     " " REASON_LIST ", " SALE_LIST ","
     " 'deliveries', (SELECT coalesce(json_agg(json_build_object('id', id, 'buyer_id', buyer_id, 'state', state,"
-    "   'next_attempt_at', next_attempt_at) ORDER BY n), '[]') FROM deliveries),"
+    "   'next_attempt_at', next_attempt_at) ORDER BY n, id), '[]') FROM deliveries),"
     " 'attempts', (SELECT coalesce(json_agg(json_build_object('delivery_id', delivery_id, 'number', number, 'at', at, 'http_status', http_status,"
     "   'verdict', verdict, 'took_ms', took_ms, 'answer', answer, 'price', price, 'reference', reference, 'redirect_url', redirect_url)"
     "   ORDER BY moment, number), '[]') FROM attempts),"
