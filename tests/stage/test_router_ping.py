@@ -284,6 +284,21 @@ def test_a_lead_that_nobody_could_buy_asks_nobody(rig):
     assert router.metric("leadline_questions_total") == 3
 
 
+def test_nobody_is_asked_again_for_what_is_recorded(rig):
+    rig.apply(live())
+    router = rig.start()
+    key, fields = uuid.uuid4(), person()
+    item = rig.item(fields, mode=FULL, key=key)
+    ids = rig.send(router, [item])
+    say(rig, router, *(bid(question, cents=3000) for question in questions(rig, 3).values()))
+    first = rig.answers(ids)[0]
+    assert first.status == 201
+    assert rig.ask(router, rig.item(fields, mode=FULL, key=key)).body == first.body
+    rig.send(router, [{**item, 8: True}])
+    assert rig.answers(ids, count=2)[0].body == first.body
+    assert router.metric("leadline_questions_total") == 3
+
+
 def test_a_lead_whose_supplier_gave_up_is_not_sold(rig):
     """It left in time for the bids, but not for the batch."""
     rig.apply(live())
