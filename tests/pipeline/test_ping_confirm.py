@@ -6,7 +6,7 @@ import threading
 import pytest
 
 import leadline_testing as lt
-from test_confirm import NO, PRICES, YES, check, configuration, endpoints, settled, slow  # noqa: F401 (fixture)
+from test_confirm_sales import NO, PRICES, YES, check, configuration, endpoints, settled, slow  # noqa: F401 (fixture)
 
 
 def pinged(client, **fields):
