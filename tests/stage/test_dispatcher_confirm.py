@@ -316,6 +316,7 @@ def test_the_endpoint_goes_while_it_waits(rig, endpoint):
     without = document()
     del without["buyers"][0]["delivery"]
     rig.database.apply(without)
+    rig.dispatcher.wait_metric("leadline_catalog_version", rig.query("SELECT catalog_version FROM installation")[0][0])
     event.set()
     assert rig.verdict(first) == "ACCEPTED" and rig.verdict(second) == "FAILED"
     assert rig.attempts(second) == [(1, None, "FAILED", "not tried: the buyer has no endpoint")]
