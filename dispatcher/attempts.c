@@ -20,6 +20,7 @@ struct attempts {
     struct lanes *lanes;
     struct record *record;
     struct give_back *back;
+    struct confirm *confirm;
     struct endpoints *endpoints;
     size_t connections;
     bool allows_private; /* of client */
@@ -56,7 +57,7 @@ static void on_timer(void *ctx)
     (void)ctx;
 }
 
-struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct record *record, struct give_back *back,
+struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct record *record, struct give_back *back, struct confirm *confirm,
                               struct endpoints *endpoints, size_t connections)
 {
     struct attempts *attempts = must_zalloc(sizeof *attempts);
@@ -65,6 +66,7 @@ struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct r
     attempts->lanes = lanes;
     attempts->record = record;
     attempts->back = back;
+    attempts->confirm = confirm;
     attempts->endpoints = endpoints;
     attempts->connections = connections;
     attempts->allows_private = stage_catalog(stage)->allows_private_endpoints;
@@ -120,10 +122,10 @@ static struct span kept(struct span text)
 /* Judges by the rules that the buyer has now (NULL: it is no longer there). */
 static void judge(struct attempts *attempts, struct due *due, const struct buyer *buyer, const struct http_answer *answer)
 {
-    struct result *result = &due->result;
+    struct result *result = due_result(due);
     struct judged judged = {.outcome = OUTCOME_RETRY, .price_cents = -1};
     struct arena *arena = arena_new();
-    int attempt = due_turn(due);
+    int attempt = due->ask != NULL ? ATTEMPTS_MOST : due_turn(due); /* when a sale depends on it there is no other */
 
     if (answer->error == NULL)
         response_judge(buyer != NULL ? buyer->responses : NULL, answer->status, answer->body, arena, &judged);
@@ -134,7 +136,7 @@ static void judge(struct attempts *attempts, struct due *due, const struct buyer
     result->reference = kept(judged.reference);
     result->redirect_url = kept(judged.redirect_url);
     arena_free(&arena);
-    if (result->verdict == VERDICT_FAILED && result->http_status == HTTP_GONE)
+    if (result->verdict == VERDICT_FAILED && result->http_status == HTTP_GONE && due->ask == NULL)
         result->verdict = VERDICT_RETRY; /* its endpoint is switched off: it waits for that to end, also after the last attempt */
     if (result->verdict == VERDICT_RETRY)
         result->retry_in_ms = backoff_ms(attempt < ATTEMPTS_MOST ? attempt : ATTEMPTS_MOST - 1, chance(), retry_after_ms(result->http_status, answer->retry_after, clock_wall_ms()));
@@ -142,13 +144,12 @@ static void judge(struct attempts *attempts, struct due *due, const struct buyer
 }
 
 /* What the attempt tells about the endpoint. */
-static void learn(struct attempts *attempts, struct lane *lane, const struct due *due, bool is_probe, struct span retry_after)
+static void learn(struct attempts *attempts, struct lane *lane, const struct result *result, bool is_probe, struct span retry_after)
 {
-    const struct result *result = &due->result;
     enum breaker_state before = lane->breaker.state;
     int64_t asked_ms = 0;
 
-    if (result->http_status == HTTP_GONE && result->verdict == VERDICT_RETRY)
+    if (result->http_status == HTTP_GONE && (result->verdict == VERDICT_RETRY || result->verdict == VERDICT_FAILED))
         endpoints_gone(attempts->endpoints, lane);
     breaker_ended(&lane->breaker, is_probe, breaker_is_failure(result->verdict, result->http_status),
                   params_int(stage_params(attempts->stage), "breaker_pause_ms"), result->ended_at_ms);
@@ -169,29 +170,35 @@ static void on_answer(void *ctx, const struct http_answer *answer)
     struct attempts *attempts = attempt->all;
     struct lane *lane = attempt->lane;
     struct due *due = attempt->due;
+    struct result *result = due_result(due);
     bool is_probe = attempt->is_probe;
     char id[UUID_TEXT_BYTES];
 
-    due->result.ended_at_ms = clock_mono_ms();
-    due->result.took_ms = due->result.ended_at_ms - attempt->begun_at_ms;
+    result->ended_at_ms = clock_mono_ms();
+    result->took_ms = result->ended_at_ms - attempt->begun_at_ms;
     free(attempt);
     attempts->under_way--;
     metric_set(attempts->in_flight, (int64_t)attempts->under_way);
-    lane_ended(lane, due->result.took_ms);
+    lane_ended(lane, result->took_ms);
     lanes_unpark(attempts->lanes, lane);
-    if (!was_sent(answer)) {
-        breaker_abandoned(&lane->breaker, is_probe, due->result.ended_at_ms);
+    if (!was_sent(answer))
+        breaker_abandoned(&lane->breaker, is_probe, result->ended_at_ms);
+    if (due->ask == NULL && !was_sent(answer)) {
         give_back_add(attempts->back, due);
         return;
     }
     judge(attempts, due, catalog_buyer(stage_catalog(attempts->stage), lane->buyer_id), answer);
-    learn(attempts, lane, due, is_probe, answer->retry_after);
-    log_event(due->result.verdict == VERDICT_FAILED ? LOG_WARN : LOG_DEBUG, "attempt.done",
+    if (was_sent(answer))
+        learn(attempts, lane, result, is_probe, answer->retry_after);
+    log_event(result->verdict == VERDICT_FAILED && due->ask == NULL ? LOG_WARN : LOG_DEBUG, "attempt.done",
               "buyer=%s delivery=%s attempt=%d verdict=%s status=%d error=%s took_ms=%lld", log_quote(lane->buyer_id),
-              uuid_text(&due->id, id), due->attempt + 1, verdict_word(due->result.verdict), due->result.http_status,
-              answer->error != NULL ? answer->error : "none", (long long)due->result.took_ms);
+              uuid_text(&due->id, id), due->attempt + 1, verdict_word(result->verdict), result->http_status,
+              answer->error != NULL ? answer->error : "none", (long long)result->took_ms);
     due_drop_webhook(due);
-    record_add(attempts->record, due);
+    if (due->ask != NULL)
+        confirm_answered(attempts->confirm, due);
+    else
+        record_add(attempts->record, due);
 }
 
 /* Beginning one ------------------------------------------------------------------------------------------------------- */
@@ -203,7 +210,7 @@ static void post(struct attempts *attempts, const struct buyer *buyer, struct at
     struct http_request request;
 
     webhook_request(due->webhook, buyer, &due->id, due->result.begun_at_ms / 1000, arena, &request);
-    request.timeout_ms = (int)lanes_timeout_ms(buyer);
+    request.timeout_ms = (int)(due->ask != NULL ? confirm_begun(due, lanes_timeout_ms(buyer)) : lanes_timeout_ms(buyer));
     request.connect_timeout_ms = CONNECT_MOST_MS;
     request.is_fresh = attempt->is_probe; /* the old connections may be what is wrong */
     http_client_send(attempts->client, &request, on_answer, attempt);
@@ -226,8 +233,16 @@ static void begin(struct attempts *attempts, const struct buyer *buyer, struct l
 /* Gives back what waits in the lane and whose lease ends before that moment (monotonic), from the first on. */
 static void drop_lapsed(struct attempts *attempts, struct lane *lane, int64_t until_ms)
 {
-    while (lane->waiting.count > 0 && lane->waiting.first->lease_until_ms < until_ms)
+    while (lane->asking == 0 && lane->waiting.count > 0 && lane->waiting.first->lease_until_ms < until_ms)
         give_back_add(attempts->back, lanes_shift(attempts->lanes, lane));
+}
+
+/* All that waits in the lane; what a sale depends on has failed, and that is why. */
+static void drop_all(struct attempts *attempts, struct lane *lane, const char *why)
+{
+    while (lane->asking > 0)
+        confirm_fail(attempts->confirm, lanes_shift(attempts->lanes, lane), why);
+    drop_lapsed(attempts, lane, INT64_MAX);
 }
 
 /* Begins the first of the lane, if it may. Returns whether it did; *wait_ms is lowered to when a rate limit will let it. */
@@ -238,11 +253,13 @@ static bool try_lane(struct attempts *attempts, struct lane *lane, int64_t *wait
     struct lane_limits limits;
 
     if (buyer == NULL || buyer->url[0] == '\0' || buyer->is_endpoint_off || lane_is_paused(lane, now_ms)) {
-        drop_lapsed(attempts, lane, INT64_MAX);
+        drop_all(attempts, lane, confirm_why_shut(buyer));
         return false;
     }
     limits = lanes_limits(buyer);
     drop_lapsed(attempts, lane, now_ms + lanes_timeout_ms(buyer));
+    if (lane->asking > 0 && !confirm_has_time(lane->waiting.first))
+        return false; /* confirm.c ends it in a moment */
     if (lane_is_full(lane, &limits)) {
         lanes_park(lane);
         return false;
@@ -278,7 +295,7 @@ void attempts_stop(struct attempts *attempts)
 
     attempts->is_stopped = true;
     while ((lane = lanes_next_waiting(attempts->lanes)) != NULL)
-        drop_lapsed(attempts, lane, INT64_MAX);
+        drop_all(attempts, lane, "not tried: the dispatcher is stopping");
 }
 
 void attempts_on_catalog(struct attempts *attempts)

@@ -6,6 +6,7 @@
 #ifndef LEADLINE_DISPATCHER_ATTEMPTS_H
 #define LEADLINE_DISPATCHER_ATTEMPTS_H
 
+#include "dispatcher/confirm.h"
 #include "dispatcher/endpoints.h"
 #include "dispatcher/give_back.h"
 #include "dispatcher/lanes.h"
@@ -14,8 +15,8 @@
 
 struct attempts;
 
-/* connections: requests at once, over all buyers. Results go to record, what cannot be tried to back. */
-struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct record *record, struct give_back *back,
+/* connections: requests at once, over all buyers. Results go to record, what cannot be tried to back; of posts on whose answer a sale depends, both to confirm. */
+struct attempts *attempts_new(struct stage *stage, struct lanes *lanes, struct record *record, struct give_back *back, struct confirm *confirm,
                               struct endpoints *endpoints, size_t connections);
 void attempts_free(struct attempts **attempts); /* breaks off what is under way: those leases run out */
 

@@ -1,7 +1,8 @@
 /*
  * due.h - one delivery in this dispatcher's hands, from the moment it is taken until its row is written or given back.
  *
- * It waits in its buyer's lane, is under way, then its result waits to be recorded: always in exactly one list.
+ * It waits in its buyer's lane, is under way, then its result waits to be recorded: always in exactly one list. Only one on whose answer a
+ * sale depends may be under way while its result is recorded: when its time is over and the buyer may still answer.
  */
 #ifndef LEADLINE_DISPATCHER_DUE_H
 #define LEADLINE_DISPATCHER_DUE_H
@@ -32,6 +33,25 @@ struct result {
     bool is_unlogged;    /* the database refuses the attempt's row: only the delivery is written */
 };
 
+/* Frees what it holds: no answer. */
+void result_clear(struct result *result);
+
+struct due;
+
+/* Of a post on whose answer a sale depends: confirm.h. */
+struct ask {
+    char router[ID_BYTES_MOST + 1]; /* that waits for the verdict */
+    char buyer[ID_BYTES_MOST + 1];
+    int64_t until_ms;  /* monotonic: the end of its time */
+    bool is_begun;     /* its request is under way */
+    bool is_over;      /* its time: a yes is late from now on */
+    bool is_recording; /* its result is being written */
+    bool has_late;     /* and then this one has to be */
+    struct result late;
+    bool is_in_line;
+    struct due *before, *behind; /* in the line of those whose time runs */
+};
+
 struct due {
     struct uuid id; /* the webhook-id */
     struct uuid lead_id;
@@ -43,6 +63,7 @@ struct due {
     struct lane *lane; /* its buyer's; NULL when it is only to be given back */
     struct webhook *webhook; /* owned; NULL once the attempt was made */
     struct result result;
+    struct ask *ask;  /* owned; NULL: an ordinary delivery */
     struct due *next; /* in the list that has it */
 };
 
@@ -56,6 +77,9 @@ int due_turn(const struct due *due);
 /* Frees the webhook: no further attempt will be made from here. */
 void due_drop_webhook(struct due *due);
 
+/* Where what an attempt comes to belongs: of one that is over, apart from the result that is written already. */
+struct result *due_result(struct due *due);
+
 /* The memory that it takes. */
 size_t due_bytes(const struct due *due);
 
@@ -68,5 +92,7 @@ struct due_list {
 void due_append(struct due_list *list, struct due *due);
 void due_prepend(struct due_list *list, struct due *due);
 struct due *due_shift(struct due_list *list); /* NULL when it is empty */
+void due_insert(struct due_list *list, struct due *before, struct due *due); /* behind before, which is in the list; NULL: in front */
+void due_remove(struct due_list *list, struct due *due); /* it is in the list */
 
 #endif

@@ -26,8 +26,33 @@ void lane_free(struct lane **lane)
 
 void lane_add(struct lane *lane, struct due *due)
 {
-    due_append(&lane->waiting, due);
+    if (due->ask != NULL) {
+        due_insert(&lane->waiting, lane->last_asking, due);
+        lane->last_asking = due;
+        lane->asking++;
+    } else {
+        due_append(&lane->waiting, due);
+    }
     lane->bytes += due_bytes(due);
+}
+
+static void left(struct lane *lane, const struct due *due)
+{
+    lane->bytes -= due_bytes(due);
+    if (due->ask == NULL)
+        return;
+    lane->asking--;
+    if (due != lane->last_asking)
+        return;
+    lane->last_asking = lane->asking > 0 ? lane->waiting.first : NULL;
+    for (size_t i = 1; i < lane->asking; i++)
+        lane->last_asking = lane->last_asking->next;
+}
+
+void lane_remove(struct lane *lane, struct due *due)
+{
+    due_remove(&lane->waiting, due);
+    left(lane, due);
 }
 
 struct due *lane_shift(struct lane *lane)
@@ -35,7 +60,7 @@ struct due *lane_shift(struct lane *lane)
     struct due *due = due_shift(&lane->waiting);
 
     must(due != NULL);
-    lane->bytes -= due_bytes(due);
+    left(lane, due);
     return due;
 }
 
@@ -49,19 +74,37 @@ bool lane_is_paused(const struct lane *lane, int64_t now_ms)
     return lane->is_gone || !breaker_may_begin(&lane->breaker, now_ms);
 }
 
-size_t lane_room(const struct lane *lane, const struct lane_limits *limits, size_t most)
+/* How many may be held: what can begin within LANE_AHEAD_MS, or nothing but a probe. */
+static int64_t held_most(const struct lane *lane, const struct lane_limits *limits, size_t most)
 {
     int64_t held = (int64_t)most;
-    int64_t room;
 
     if (lane->average_ms > 0 && concurrent(limits) * LANE_AHEAD_MS / lane->average_ms < held)
         held = concurrent(limits) * LANE_AHEAD_MS / lane->average_ms;
     if (limits->per_second > 0 && limits->per_second * LANE_AHEAD_MS / 1000 < held)
         held = limits->per_second * LANE_AHEAD_MS / 1000;
-    if (held < 1 || lane->breaker.state != BREAKER_CLOSED)
-        held = 1;
-    room = held - (int64_t)lane->waiting.count;
+    return held < 1 || lane->breaker.state != BREAKER_CLOSED ? 1 : held;
+}
+
+size_t lane_room(const struct lane *lane, const struct lane_limits *limits, size_t most)
+{
+    int64_t room = held_most(lane, limits, most) - (int64_t)lane->waiting.count;
+
     return room > 0 ? (size_t)room : 0;
+}
+
+bool lane_takes_ask(const struct lane *lane, const struct lane_limits *limits, size_t most)
+{
+    return (int64_t)lane->asking < held_most(lane, limits, most);
+}
+
+int64_t lane_wait_ms(const struct lane *lane, const struct lane_limits *limits)
+{
+    int64_t ahead = (int64_t)lane->asking, in_the_way = ahead + (int64_t)lane->in_flight - concurrent(limits) + 1;
+    int64_t by_rate = limits->per_second > 0 ? ahead * 1000 / limits->per_second : 0;
+    int64_t by_requests = in_the_way > 0 ? in_the_way * lane->average_ms / concurrent(limits) : 0;
+
+    return by_rate > by_requests ? by_rate : by_requests;
 }
 
 /* Fills the bucket up to now. Its size is small: within any second no more than the limit and LANE_BURST_MS of it begin. */

@@ -28,7 +28,9 @@ struct lane_limits {
 
 struct lane {
     struct span buyer_id;    /* owned */
-    struct due_list waiting;
+    struct due_list waiting; /* in front those on whose answer a sale depends: somebody waits for them */
+    size_t asking;           /* so many of them */
+    struct due *last_asking;
     size_t bytes;            /* of what waits */
     size_t in_flight;        /* attempts under way */
     double tokens;           /* of the rate limit */
@@ -64,6 +66,12 @@ bool lane_is_paused(const struct lane *lane, int64_t now_ms);
  */
 size_t lane_room(const struct lane *lane, const struct lane_limits *limits, size_t most);
 
+/* May one more of those on whose answer a sale depends wait here? They have the same room, whatever else waits. */
+bool lane_takes_ask(const struct lane *lane, const struct lane_limits *limits, size_t most);
+
+/* How long will the next of them wait for its turn, as far as one can tell? */
+int64_t lane_wait_ms(const struct lane *lane, const struct lane_limits *limits);
+
 /*
  * May the first that waits begin?
  *
@@ -75,6 +83,9 @@ bool lane_may_begin(struct lane *lane, const struct lane_limits *limits, size_t 
 
 /* Takes the first that waits (there is one), without beginning it. */
 struct due *lane_shift(struct lane *lane);
+
+/* Takes one out on whose answer a sale depends. */
+void lane_remove(struct lane *lane, struct due *due);
 
 /* Has it as many requests as its buyer takes? */
 bool lane_is_full(const struct lane *lane, const struct lane_limits *limits);

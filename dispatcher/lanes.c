@@ -78,6 +78,12 @@ size_t lanes_room(const struct lanes *lanes, const struct lane *lane, const stru
     return lane_room(lane, limits, lanes->lane_most);
 }
 
+/* A quarter more than others have. */
+static bool takes_ask(const struct lanes *lanes, const struct lane *lane, const struct lane_limits *limits)
+{
+    return lanes->bytes < lanes->bytes_most + lanes->bytes_most / 4 && lane_takes_ask(lane, limits, lanes->lane_most);
+}
+
 static void join_ring(struct lanes *lanes, struct lane *lane)
 {
     if (lane->is_in_ring || lane->is_parked)
@@ -110,7 +116,7 @@ enum taken lanes_take(struct lanes *lanes, const struct delivery *delivery, int6
     *due = map_get(lanes->in_hand, uuid_span(&delivery->id));
     if (*due != NULL)
         return TAKEN_KNOWN;
-    has_room = lane != NULL && lanes_room(lanes, lane, limits) > 0;
+    has_room = lane != NULL && (delivery->confirm_ms > 0 ? takes_ask(lanes, lane, limits) : lanes_room(lanes, lane, limits) > 0);
     *due = due_new(delivery, lease_until_ms, has_room ? lane : NULL, format);
     map_put(lanes->in_hand, uuid_span(&(*due)->id), *due);
     if (!has_room)
@@ -162,6 +168,13 @@ struct due *lanes_shift(struct lanes *lanes, struct lane *lane)
     lanes->waiting--;
     lanes->bytes -= due_bytes(due);
     return due;
+}
+
+void lanes_remove(struct lanes *lanes, struct due *due)
+{
+    lanes->waiting--;
+    lanes->bytes -= due_bytes(due);
+    lane_remove(due->lane, due);
 }
 
 static bool is_used(const struct lane *lane)

@@ -42,6 +42,7 @@ size_t lanes_room(const struct lanes *lanes, const struct lane *lane, const stru
 /*
  * Takes a delivery in hand.
  *
+ * delivery  one on whose answer a sale depends goes before those on which none does, and finds room when they have filled theirs
  * lane  NULL: it is not to be tried from here
  * format  its buyer's: the webhook is made now
  * due   set, and borrowed; after TAKEN_NO_ROOM it is in hand, too, and in no list
@@ -62,6 +63,9 @@ void lanes_unpark(struct lanes *lanes, struct lane *lane);
 
 /* The first that waits in the lane, taken out. */
 struct due *lanes_shift(struct lanes *lanes, struct lane *lane);
+
+/* One that waits and on whose answer a sale depends, taken out of its lane. */
+void lanes_remove(struct lanes *lanes, struct due *due);
 
 /* Frees empty lanes whose buyer the catalog no longer has. */
 void lanes_prune(struct lanes *lanes, const struct catalog *catalog);

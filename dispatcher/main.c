@@ -2,10 +2,12 @@
  * leadline-dispatcher: brings every sold lead to its buyer, by signed webhook; asks buyers for live bids.
  *
  *     frame or sweep → lane → attempt → record
+ *     frame that a sale depends on → confirm → lane → attempt → record → verdict
  *     frame → question → bid
  */
 #include "dispatcher/attempts.h"
 #include "dispatcher/bids.h"
+#include "dispatcher/confirm.h"
 #include "dispatcher/endpoints.h"
 #include "dispatcher/give_back.h"
 #include "dispatcher/lanes.h"
@@ -37,6 +39,7 @@ struct dispatcher {
     struct record *record;
     struct give_back *back;
     struct sweep *sweep;
+    struct confirm *confirm;
     struct endpoints *endpoints;
     struct attempts *attempts;
     struct bids *bids;
@@ -79,11 +82,13 @@ static int start(struct stage *stage, struct error *err)
     self->stage = stage;
     self->lanes = lanes_new((size_t)params_int(params, "lane_deliveries"), (size_t)params_int(params, "waiting_bytes"));
     self->store = store_open(stage);
-    self->record = record_new(stage_loop(stage), self->store, self->lanes);
+    self->record = record_new(stage, self->store, self->lanes);
     self->back = give_back_new(self->store, self->lanes);
     self->sweep = sweep_new(stage, self->store, self->lanes, self->back, params_int(params, "lease_slack_ms"));
+    self->confirm = confirm_new(stage, self->lanes, self->record);
     self->endpoints = endpoints_new(stage, self->store, self->lanes);
-    self->attempts = attempts_new(stage, self->lanes, self->record, self->back, self->endpoints, (size_t)params_int(params, "connections"));
+    self->attempts = attempts_new(stage, self->lanes, self->record, self->back, self->confirm, self->endpoints,
+                                  (size_t)params_int(params, "connections"));
     self->bids = bids_new(stage, self->lanes, (size_t)params_int(params, "bid_connections"));
     self->waiting = metric_gauge("leadline_deliveries_waiting", NULL, "Deliveries that wait in memory for their attempt.");
     loop_on_turn_end(stage_loop(stage), on_turn_end, self);
@@ -96,6 +101,7 @@ static void stop(struct stage *stage)
 
     bids_free(&self->bids);
     attempts_free(&self->attempts);
+    confirm_free(&self->confirm);
     store_close(&self->store);
     endpoints_free(&self->endpoints);
     sweep_free(&self->sweep);
@@ -150,7 +156,7 @@ static void on_delivery(struct dispatcher *self, const struct frame *frame, cons
 static bool is_sane(const struct delivery *delivery)
 {
     return delivery->attempt >= 0 && delivery->attempt < ATTEMPTS_MOST && delivery->buyer_id.len > 0 &&
-           delivery->price_cents >= 0 && delivery->sold_at_ms > 0;
+           delivery->price_cents >= 0 && delivery->sold_at_ms > 0 && delivery->confirm_ms >= 0 && delivery->confirm_ms <= LEFT_MS_MOST;
 }
 
 static void on_frame(struct stage *stage, struct frame *frame, struct arena **arena)
@@ -183,7 +189,10 @@ static void on_frame(struct stage *stage, struct frame *frame, struct arena **ar
         }
     }
     for (size_t i = 0; i < frame->count; i++)
-        on_delivery(self, frame, &deliveries[i]);
+        if (deliveries[i].confirm_ms > 0)
+            confirm_take(self->confirm, frame, &deliveries[i]);
+        else
+            on_delivery(self, frame, &deliveries[i]);
 }
 
 static void on_catalog(struct stage *stage, const struct catalog *old)

@@ -10,6 +10,7 @@
 enum { RETRY_MS = 200 };
 
 struct record {
+    struct stage *stage;
     struct store *store;
     struct lanes *lanes;
     struct loop_timer *pause; /* after trouble, before the next try */
@@ -18,7 +19,8 @@ struct record {
     size_t sent_count;
     size_t batch_most; /* halved around a result that the database refuses */
     int64_t done;
-    struct metric *waiting_now, *overtaken, *seconds;
+    struct buf *item; /* for encoding, used again and again */
+    struct metric *waiting_now, *overtaken, *seconds, *late, *untold;
     struct metric *attempts[VERDICT_COUNT];
 };
 
@@ -28,18 +30,22 @@ static void on_pause_end(void *ctx)
     (void)ctx;
 }
 
-struct record *record_new(struct loop *loop, struct store *store, struct lanes *lanes)
+struct record *record_new(struct stage *stage, struct store *store, struct lanes *lanes)
 {
     struct record *record = must_zalloc(sizeof *record);
 
+    record->stage = stage;
+    record->item = buf_new(128);
     record->store = store;
     record->lanes = lanes;
     record->batch_most = RECORD_BATCH;
-    record->pause = loop_timer_new(loop, on_pause_end, record);
+    record->pause = loop_timer_new(stage_loop(stage), on_pause_end, record);
     record->waiting_now = metric_gauge("leadline_results_waiting", NULL, "Results of attempts that are not written yet.");
     record->overtaken = metric_counter("leadline_results_overtaken_total", NULL,
                                        "Results not written, because the delivery had gone on without them.");
     record->seconds = metric_histogram("leadline_delivery_seconds", NULL, "From the sale to the written acceptance of the buyer.");
+    record->late = metric_counter("leadline_late_acceptances_total", NULL, "Buyers' yes after their time was over: no sale.");
+    record->untold = metric_counter("leadline_verdicts_unsent_total", NULL, "Verdicts that no longer found their router: somebody finds the row.");
 #define VERDICT(name, word, meaning)                                                                                    \
     record->attempts[VERDICT_##name] =                                                                                  \
         metric_counter("leadline_attempts_total", "verdict=\"" word "\"", "Attempts to deliver, by what they came to.");
@@ -52,6 +58,7 @@ void record_free(struct record **record)
 {
     if (*record != NULL) {
         loop_timer_free(&(*record)->pause);
+        buf_free(&(*record)->item);
         free(*record);
         *record = NULL;
     }
@@ -75,8 +82,51 @@ bool record_has_room(const struct record *record, size_t in_flight)
 void record_add(struct record *record, struct due *due)
 {
     metric_add(record->attempts[due->result.verdict], 1);
+    if (due->ask != NULL)
+        due->ask->is_recording = true;
     due_append(&record->waiting, due);
     metric_set(record->waiting_now, (int64_t)record_waiting(record));
+}
+
+/* A hint to the router that waits for it. One that is lost costs the buyer's time. */
+static void tell(struct record *record, const struct due *due)
+{
+    struct neighbour *router = neighbours_by_name(stage_neighbours(record->stage, STAGE_ROUTER), span_of(due->ask->router));
+    struct buyer_verdict verdict = {.delivery_id = due->id, .lead_id = due->lead_id, .verdict = span_of(verdict_word(due->result.verdict))};
+
+    record->item->len = 0;
+    frame_put_buyer_verdict(record->item, &verdict);
+    if (router == NULL || neighbour_add(router, FRAME_VERDICTS, buf_span(record->item)) != 0)
+        metric_add(record->untold, 1);
+}
+
+void record_late(struct record *record, struct due *due)
+{
+    struct ask *ask = due->ask;
+
+    if (!ask->has_late) {
+        lanes_forget(record->lanes, &due);
+        return;
+    }
+    result_clear(&due->result);
+    due->result = ask->late;
+    ask->late = (struct result){.price_cents = -1};
+    ask->has_late = false;
+    record_add(record, due);
+}
+
+/* Its row is written: it is forgotten, unless its buyer has said yes since or may still do. */
+static void go_on(struct record *record, struct due *due)
+{
+    if (due->ask == NULL) {
+        lanes_forget(record->lanes, &due);
+        return;
+    }
+    if (due->result.verdict != VERDICT_LATE)
+        tell(record, due);
+    due->ask->is_recording = false;
+    if (!due->ask->is_begun)
+        record_late(record, due);
 }
 
 static void forget_sent(struct record *record)
@@ -86,10 +136,22 @@ static void forget_sent(struct record *record)
     for (size_t i = 0; i < record->sent_count; i++) {
         if (record->sent[i]->result.verdict == VERDICT_ACCEPTED && !record->sent[i]->is_event)
             metric_observe_ns(record->seconds, (now_ms - record->sent[i]->sold_at_ms) * 1000000);
-        lanes_forget(record->lanes, &record->sent[i]);
+        go_on(record, record->sent[i]);
     }
     record->done += (int64_t)record->sent_count;
     record->sent_count = 0;
+}
+
+static void on_late(void *ctx, const struct uuid *delivery_id)
+{
+    struct record *record = ctx;
+    char id[UUID_TEXT_BYTES], lead[UUID_TEXT_BYTES];
+
+    metric_add(record->late, 1);
+    for (size_t i = 0; i < record->sent_count; i++)
+        if (uuid_compare(&record->sent[i]->id, delivery_id) == 0)
+            log_event(LOG_WARN, "delivery.late", "buyer=%s delivery=%s lead=%s took_ms=%lld", log_quote(span_of(record->sent[i]->ask->buyer)),
+                      uuid_text(delivery_id, id), uuid_text(&record->sent[i]->lead_id, lead), (long long)record->sent[i]->result.took_ms);
 }
 
 /* The batch goes back to where it came from, in its order. */
@@ -161,5 +223,5 @@ void record_flush(struct record *record)
         return;
     while (record->sent_count < record->batch_most && (due = due_shift(&record->waiting)) != NULL)
         record->sent[record->sent_count++] = due;
-    store_record(record->store, record->sent, record->sent_count, on_recorded, record);
+    store_record(record->store, record->sent, record->sent_count, on_late, on_recorded, record);
 }

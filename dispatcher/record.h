@@ -7,19 +7,25 @@
 #ifndef LEADLINE_DISPATCHER_RECORD_H
 #define LEADLINE_DISPATCHER_RECORD_H
 
-#include "common/loop.h"
 #include "dispatcher/lanes.h"
 #include "dispatcher/store.h"
+#include "proto/stage.h"
 
 enum { RECORDS_MOST = 10000, RECORD_BATCH = 512 };
 
 struct record;
 
-struct record *record_new(struct loop *loop, struct store *store, struct lanes *lanes);
+struct record *record_new(struct stage *stage, struct store *store, struct lanes *lanes);
 void record_free(struct record **record); /* results that wait are lost: their leases run out. After store_close() */
 
-/* Takes a delivery with its result; forgets it (lanes_forget) when it is written. */
+/*
+ * Takes a delivery with its result; forgets it (lanes_forget) when it is written. One on whose answer a sale depends is told to its
+ * router then; it stays in hand while its request is under way.
+ */
 void record_add(struct record *record, struct due *due);
+
+/* The request of one whose result is written has ended: writes a late yes, or forgets it. */
+void record_late(struct record *record, struct due *due);
 
 /* Sends what waits, when nothing is on its way. Called at the end of every turn. */
 void record_flush(struct record *record);

@@ -27,11 +27,12 @@ static const char LEASE_SETTINGS[] = PLANS " SET synchronous_commit = off";
 #define MADE_WITH(id) "(left(" id "::text, 13) || '-7' || substr(gen_random_uuid()::text, 16))::uuid"
 #define NOW_TEXT "to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
+/* A yes to a post whose delivery has ended without it, because its router could not wait any longer, is late. */
 static const char RECORD[] =
     "WITH result AS MATERIALIZED"
     " (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::text[], $5::text[], $6::int8[], $7::int4[],"
-    "   $8::timestamptz[], $9::int4[], $10::text[], $11::bool[], $12::int8[], $13::text[], $14::text[])"
-    "   AS r (lead_id, id, attempt, state, verdict, retry_in_ms, http_status, at, took_ms, answer, is_logged, price_cents, reference,"
+    "   $8::timestamptz[], $9::int4[], $10::text[], $11::bool[], $12::bool[], $13::int8[], $14::text[], $15::text[])"
+    "   AS r (lead_id, id, attempt, state, verdict, retry_in_ms, http_status, at, took_ms, answer, is_logged, is_ask, price_cents, reference,"
     "    redirect_url)),"
     " done AS"
     " (UPDATE delivery d SET state = CASE WHEN d.state = 'OPEN' THEN r.state::delivery_state ELSE d.state END,"
@@ -50,9 +51,19 @@ static const char RECORD[] =
     " refused AS"
     " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done"
     "  WHERE verdict IN ('REJECTED', 'DUPLICATE') AND state <> 'CANCELLED' AND n > 0),"
-    " failed AS MATERIALIZED" /* of sold leads: what has no sale is a question, or an event itself */
+    " late AS"
+    " (INSERT INTO attempt AS a (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, answer, price_cents, reference, redirect_url)"
+    "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, 'LATE', answer, price_cents, reference, redirect_url FROM result r"
+    "  WHERE is_ask AND is_logged AND verdict IN ('ACCEPTED', 'LATE') AND NOT EXISTS (SELECT FROM done d WHERE d.id = r.id)"
+    "  ON CONFLICT (lead_id, delivery_id, attempt) DO UPDATE SET verdict = excluded.verdict, took_ms = excluded.took_ms,"
+    "   http_status = excluded.http_status, answer = excluded.answer, price_cents = excluded.price_cents, reference = excluded.reference,"
+    "   redirect_url = excluded.redirect_url WHERE a.verdict = 'FAILED'"
+    "  RETURNING lead_id, delivery_id, attempt, http_status),"
+    " failed AS MATERIALIZED" /* what has no sale is a question, or an event itself */
     " (SELECT 'delivery.failed' AS type, lead_id, id, buyer_id, attempt + 1 AS attempts, http_status, verdict FROM done"
-    "  WHERE state = 'FAILED' AND n > 0),"
+    "  WHERE state = 'FAILED' AND n > 0"
+    "  UNION ALL SELECT 'delivery.failed', l.lead_id, d.id, d.buyer_id, l.attempt, l.http_status, 'LATE'"
+    "   FROM late l JOIN delivery d ON d.lead_id = l.lead_id AND d.id = l.delivery_id),"
     " told AS"
     " (INSERT INTO delivery (lead_id, id, n, buyer_id, state, attempt, due_at, event)"
     "  SELECT f.lead_id, " MADE_WITH("f.id") ", -1, listener, 'OPEN', 0, now(), row_to_json(event)::text"
@@ -60,7 +71,7 @@ static const char RECORD[] =
     "   CROSS JOIN LATERAL (SELECT f.type, " NOW_TEXT " AS timestamp, (SELECT row_to_json(d) FROM"
     "    (SELECT f.id, f.lead_id, l.campaign_id, f.buyer_id, l.is_test, f.attempts, f.http_status AS last_http_status,"
     "     f.verdict) d) AS data) event)"
-    " SELECT count(*) FROM done";
+    " SELECT NULL::uuid, count(*) FROM done UNION ALL SELECT delivery_id, 1 FROM late";
 
 enum { ATTEMPTS_BEFORE = 9 }; /* TAKE's column that is no part of a frame */
 
@@ -119,6 +130,7 @@ struct store {
 struct call {
     store_done_fn *fn;
     store_taken_fn *on_taken;
+    store_late_fn *on_late;
     void *ctx;
 };
 
@@ -156,7 +168,7 @@ static struct call *call_new(store_done_fn *fn, store_taken_fn *on_taken, void *
 {
     struct call *call = must_alloc(sizeof *call);
 
-    *call = (struct call){fn, on_taken, ctx};
+    *call = (struct call){.fn = fn, .on_taken = on_taken, .ctx = ctx};
     return call;
 }
 
@@ -227,6 +239,9 @@ static void add_results(struct db_job *job, struct due *const *dues, size_t coun
     db_array(job, DB_BOOL, count);
     for (size_t i = 0; i < count; i++)
         db_item_bool(job, !dues[i]->result.is_unlogged);
+    db_array(job, DB_BOOL, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_bool(job, dues[i]->ask != NULL);
 }
 
 /* What was read from the answers. */
@@ -254,18 +269,32 @@ static void add_readings(struct db_job *job, struct due *const *dues, size_t cou
 
 static void on_recorded(void *ctx, struct db_rows *const *rows, const struct db_error *error)
 {
-    call_end(ctx, error, "record", error->trouble == DB_OK ? db_int(rows[0], 0, 0) : 0);
+    struct call *call = ctx;
+    int64_t written = 0;
+
+    for (int row = 0; error->trouble == DB_OK && row < db_count(rows[0]); row++) {
+        struct uuid id;
+
+        written += db_int(rows[0], row, 1);
+        if (db_is_null(rows[0], row, 0))
+            continue;
+        id = db_uuid(rows[0], row, 0);
+        call->on_late(call->ctx, &id);
+    }
+    call_end(call, error, "record", written);
 }
 
-void store_record(struct store *store, struct due **dues, size_t count, store_done_fn *fn, void *ctx)
+void store_record(struct store *store, struct due **dues, size_t count, store_late_fn *on_late, store_done_fn *fn, void *ctx)
 {
     struct db_job *job = db_job_new();
+    struct call *call = call_new(fn, NULL, ctx);
 
     db_prepared(job, "record");
     add_keys(job, dues, count);
     add_results(job, dues, count, clock_mono_ms());
     add_readings(job, dues, count);
-    db_send(store->record, &job, on_recorded, call_new(fn, NULL, ctx));
+    call->on_late = on_late;
+    db_send(store->record, &job, on_recorded, call);
 }
 
 static void on_given_back(void *ctx, struct db_rows *const *rows, const struct db_error *error)

@@ -24,13 +24,17 @@ void store_close(struct store **store); /* what is under way is called back with
 bool store_is_up(const struct store *store);   /* both connections */
 bool store_is_away(const struct store *store); /* one is known to be gone */
 
+/* A yes to a post on whose answer a sale depended was written, but as LATE. */
+typedef void store_late_fn(void *ctx, const struct uuid *delivery_id);
+
 /*
  * Writes results: each delivery's new state and its attempt, in one transaction that is flushed before fn is called. What was
  * CANCELLED meanwhile stays so, with its attempt.
  *
- * dues  borrowed for the call; sorted here by lead and id, so that two batches never lock rows crosswise
+ * dues     borrowed for the call; sorted here by lead and id, so that two batches never lock rows crosswise; none twice
+ * on_late  called before fn for each that was late, whether we knew that or its router had ended it before
  */
-void store_record(struct store *store, struct due **dues, size_t count, store_done_fn *fn, void *ctx);
+void store_record(struct store *store, struct due **dues, size_t count, store_late_fn *on_late, store_done_fn *fn, void *ctx);
 
 /*
  * Ends the leases of these deliveries now, where they are still this process's; sorts dues likewise. What was never tried

@@ -25,6 +25,7 @@ const char *verdict_state(enum verdict verdict)
     case VERDICT_RETRY:
         return "OPEN";
     case VERDICT_FAILED:
+    case VERDICT_LATE:
         return "FAILED";
     case VERDICT_COUNT:
         break;

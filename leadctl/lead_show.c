@@ -22,7 +22,7 @@
     "SELECT d.id, d.n, d.buyer_id, d.event::json->>'type' AS event, d.state, CASE WHEN d.state = 'OPEN' THEN " TIME("d.due_at") " END AS next_attempt_at" \
     " FROM delivery d WHERE d.lead_id = $1::uuid"
 
-#define BUYERS_FIRST "d.event IS NOT NULL, d.n, d.buyer_id, d.id"
+#define BUYERS_FIRST "d.event IS NOT NULL, d.n, d.id"
 
 /*
  * What was decided, flat, and behind it what was tried. place keeps the decisions of one step in their order. Whose the contract

@@ -10,7 +10,7 @@
 enum { ADOPTED_AT_ONCE = 500 };
 
 static const char FIND[] =
-    "SELECT l.id, l.supplier_id, l.campaign_id, l.is_test, " STORED_FIELDS("l.fields") ", l.raw->>'flo_ping_id'"
+    "SELECT l.id, l.supplier_id, l.campaign_id, l.is_test, " STORED_FIELDS("l.fields") ", l.raw->>'flo_ping_id', btrim(l.raw->>'flo_buyer_id')"
     " FROM distributing d JOIN lead l ON l.id = d.lead_id"
     " WHERE d.deadline_at < clock_timestamp() - $1 * interval '1 millisecond' ORDER BY d.deadline_at LIMIT $2";
 
@@ -45,6 +45,7 @@ static bool take(struct adopt *adopt, struct arena *arena, struct hold *hold, co
     struct lead lead = {
         .id = db_uuid(rows, row, 0), .supplier_id = arena_copy(arena, db_text(rows, row, 1)), .campaign_id = arena_copy(arena, db_text(rows, row, 2)),
         .is_test = db_bool(rows, row, 3), .is_resent = true, .ping_id = arena_copy(arena, db_text(rows, row, 5)),
+        .wanted_buyer_id = arena_copy(arena, db_text(rows, row, 6)),
     };
     char id[UUID_TEXT_BYTES];
 

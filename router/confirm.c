@@ -148,7 +148,7 @@ static void wait_until(struct decision *decision, int64_t at_us)
 static void add_sale(struct decision *decision, const struct try *try)
 {
     decision->sales[decision->sale_count++] = (struct sale){
-        .buyer_id = try->buyer_id, .contract_id = try->contract_id, .price_cents = try->price_cents, .delivery_id = try->delivery_id,
+        .buyer_id = try->buyer_id, .contract_id = try->contract_id, .price_cents = try->price_cents, .delivery_id = try->delivery_id, .redirect_url = try->redirect_url,
     };
     decision->price_cents += try->price_cents;
     decision->cost_cents += try->cost_cents;

@@ -109,6 +109,7 @@ struct try {
     enum try_state { TRY_OPEN, TRY_ACCEPTED, TRY_REFUSED } state;
     struct uuid *keys;      /* duplicate keys that the buyer's rules hold for it */
     size_t key_count;
+    struct span redirect_url; /* where its buyer wants the person to be sent; absent: nowhere */
     struct span word;       /* its delivery's state (SQL: delivery_state), by which an open one is settled */
 };
 
@@ -142,6 +143,7 @@ struct counter *facts_counter(const struct facts *facts, const int64_t *id);
 
 struct sale {
     struct span buyer_id, contract_id;
+    struct span redirect_url;   /* of a buyer who was asked (confirm.h); absent: none */
     int64_t price_cents, cost_cents;
     struct uuid delivery_id;
     struct span dispatcher;     /* name of who holds the lease; absent: nobody */

@@ -20,7 +20,7 @@ extern const char keyring_sql[];
 /* Makes keys of its rows: the one that seals is the youngest that is a minute old. */
 void keyring_take(struct ping_keys *keys, const struct db_rows *rows);
 
-enum { KEYRING_EVERY_S = 20, KEYRING_LEAST_MS = 1000 };
+enum { KEYRING_EVERY_S = 20, KEYRING_LEAST_MS = 100 };
 
 /* Called when keys were read, or could not be. */
 typedef void keyring_fn(void *ctx);

@@ -73,6 +73,13 @@ static void answer_unavailable(struct pings *pings)
 
 /* Bids ---------------------------------------------------------------------------------------------------------------- */
 
+/* Was it answered before? Then nobody is asked again for it. */
+static bool is_repeat(const struct facts *facts, const struct lead *lead)
+{
+    return map_get(facts->recorded, uuid_span(&lead->id)) != NULL ||
+           (!uuid_is_nil(&lead->idempotency_key) && map_get(facts->idempotent, uuid_span(&lead->idempotency_key)) != NULL);
+}
+
 /* Asks whoever would buy and sells by bids. Returns false, and leaves the entry, when there is nobody. */
 static bool ask(struct pings *pings, struct entry *entry, const struct decision *decision)
 {
@@ -140,7 +147,7 @@ static void judge(struct pings *pings, struct facts *facts)
 
         next = entry->next;
         decide_ping(pings->arena, facts, &pings->plans[i], &decision);
-        if (ask(pings, entry, &decision))
+        if (!is_repeat(facts, &entry->lead) && ask(pings, entry, &decision))
             continue;
         if (entry->lead.mode != MODE_PING) {
             pass_on(pings, entry);
@@ -207,12 +214,13 @@ static bool take(struct pings *pings)
 
 static bool needs_query(const struct wanted *wanted)
 {
-    return wanted->counter_count > 0 || wanted->duplicate_key_count > 0;
+    return wanted->counter_count > 0 || wanted->duplicate_key_count > 0 || wanted->idempotency_key_count > 0 || wanted->lead_id_count > 0;
 }
 
 static void judge_unread(struct pings *pings)
 {
-    struct facts facts = {.now_us = keyring_now_ms(pings->keyring) * 1000, .counters = map_new(), .holders = map_new()};
+    struct facts facts = {.now_us = keyring_now_ms(pings->keyring) * 1000, .counters = map_new(), .holders = map_new(),
+                          .idempotent = map_new(), .recorded = map_new()};
 
     judge(pings, &facts);
     facts_close(&facts);

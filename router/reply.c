@@ -50,6 +50,16 @@ static struct json *buyers_json(const struct decision *decision)
     return list;
 }
 
+/* Where the first buyer that says so wants the person to be sent. */
+static void set_redirect(struct json *data, const struct decision *decision)
+{
+    for (size_t i = 0; i < decision->sale_count; i++)
+        if (decision->sales[i].redirect_url.len > 0) {
+            json_set_text(data, "redirect_url", decision->sales[i].redirect_url);
+            return;
+        }
+}
+
 /* Sold or not: what the source is to know of it. */
 static void answer_sale(struct arena *arena, struct decision *decision)
 {
@@ -72,6 +82,8 @@ static void answer_sale(struct arena *arena, struct decision *decision)
         json_set(data, "buyers", buyers_json(decision));
         set_money(data, "price", decision->price_cents);
     }
+    if (form != ANSWER_RECEIVED)
+        set_redirect(data, decision);
     json_set(body, "data", data);
     decision->answer_status = is_sold && form != ANSWER_RECEIVED ? 201 : 200;
     decision->answer_body = print(arena, &body);

@@ -163,12 +163,23 @@ static void add_zones(struct db_job *job, const struct catalog *catalog)
         db_item_text(job, catalog->zones[i]);
 }
 
-/* All that follows the fence; `counters` names the statement that reads them. */
-static void ask(struct db_job *job, const struct catalog *catalog, const struct wanted *wanted, const char *counters)
+/* What may be recorded already. */
+static void add_repeats(struct db_job *job, const struct wanted *wanted)
 {
     static const struct uuid nil;
     size_t ids = wanted->lead_id_count;
 
+    db_prepared(job, "read_idempotency");
+    add_uuids(job, wanted->idempotency_keys, wanted->idempotency_key_count);
+    db_prepared(job, "read_leads");
+    add_uuids(job, wanted->lead_ids, ids);
+    db_add_uuid(job, ids > 0 ? &wanted->lead_ids[0] : &nil);
+    db_add_uuid(job, ids > 0 ? &wanted->lead_ids[ids - 1] : &nil);
+}
+
+/* All that follows the fence; `counters` names the statement that reads them. */
+static void ask(struct db_job *job, const struct catalog *catalog, const struct wanted *wanted, const char *counters)
+{
     db_prepared(job, "version");
     db_prepared(job, counters);
     add_counter_ids(job, wanted);
@@ -176,12 +187,7 @@ static void ask(struct db_job *job, const struct catalog *catalog, const struct 
     add_zones(job, catalog);
     db_prepared(job, "read_keys");
     add_uuids(job, wanted->duplicate_keys, wanted->duplicate_key_count);
-    db_prepared(job, "read_idempotency");
-    add_uuids(job, wanted->idempotency_keys, wanted->idempotency_key_count);
-    db_prepared(job, "read_leads");
-    add_uuids(job, wanted->lead_ids, ids);
-    db_add_uuid(job, ids > 0 ? &wanted->lead_ids[0] : &nil);
-    db_add_uuid(job, ids > 0 ? &wanted->lead_ids[ids - 1] : &nil);
+    add_repeats(job, wanted);
     if (wanted->ping_id_count > 0) {
         db_prepared(job, "read_uses");
         add_uuids(job, wanted->ping_ids, wanted->ping_id_count);
@@ -332,10 +338,16 @@ static const char PEEK_COUNTERS[] =
     " FROM counter WHERE id = ANY($1::int8[]) ORDER BY id";
 
 const struct db_statement store_peeks[] = {
-    {"peek_counters", PEEK_COUNTERS}, {"clock", CLOCK}, {"read_keys", READ_KEYS}, {NULL, NULL},
+    {"peek_counters", PEEK_COUNTERS}, {"clock", CLOCK}, {"read_keys", READ_KEYS}, {"read_idempotency", READ_IDEMPOTENCY}, {"read_leads", READ_LEADS},
+    {NULL, NULL},
 };
 
-enum { PEEK_AT_COUNTERS, PEEK_AT_CLOCK, PEEK_AT_DUPLICATES };
+enum { PEEK_AT_COUNTERS, PEEK_AT_CLOCK, PEEK_AT_DUPLICATES, PEEK_AT_REPEATS, PEEK_AT_RECORDED };
+
+static bool has_repeats(const struct wanted *wanted)
+{
+    return wanted->idempotency_key_count > 0 || wanted->lead_id_count > 0;
+}
 
 void store_peek(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx)
 {
@@ -347,14 +359,23 @@ void store_peek(struct db *db, const struct catalog *catalog, const struct wante
     add_zones(job, catalog);
     db_prepared(job, "read_keys");
     add_uuids(job, wanted->duplicate_keys, wanted->duplicate_key_count);
+    if (has_repeats(wanted))
+        add_repeats(job, wanted);
     db_send(db, &job, done, ctx);
 }
 
 bool store_peeked(struct arena *arena, struct db_rows *const *rows, const struct wanted *wanted, struct facts *facts)
 {
-    *facts = (struct facts){.now_us = db_time_us(rows[PEEK_AT_CLOCK], 0, 0), .counters = map_new(), .holders = map_new()};
+    *facts = (struct facts){
+        .now_us = db_time_us(rows[PEEK_AT_CLOCK], 0, 0), .counters = map_new(), .holders = map_new(), .recorded = map_new(),
+        .idempotent = map_new(),
+    };
     read_counters(arena, rows[PEEK_AT_COUNTERS], rows[PEEK_AT_CLOCK], wanted, facts);
     read_holders(arena, rows[PEEK_AT_DUPLICATES], facts);
+    if (has_repeats(wanted)) {
+        read_repeats(arena, rows[PEEK_AT_REPEATS], facts);
+        read_recorded(arena, rows[PEEK_AT_RECORDED], facts);
+    }
     return db_count(rows[PEEK_AT_COUNTERS]) == (int)wanted->counter_count;
 }
 

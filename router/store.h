@@ -26,7 +26,7 @@ void store_read(struct db *db, const struct catalog *catalog, const struct wante
 void store_look(struct db *db, const struct catalog *catalog, const struct wanted *wanted, db_done_fn *done, void *ctx);
 
 /*
- * The same without locks and without a transaction: counters, the clock and duplicate keys, for pings. A job for a connection with
+ * The same without locks and without a transaction: counters, the clock and duplicate keys, and what is recorded already, for pings and for leads before buyers are asked. A job for a connection with
  * store_peeks; store_peeked() makes facts of its rows, and returns false when a counter is not there.
  */
 extern const struct db_statement store_peeks[];

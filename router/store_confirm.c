@@ -8,7 +8,8 @@ const char store_read_distributing[] =
 
 const char store_read_tries[] =
     "SELECT r.lead_id, r.try, r.contract_id, r.buyer_id, r.price_cents, r.cost_cents, r.delivery_id, r.reserved_at, r.deadline_at, r.state,"
-    " d.state::text, array_to_string(r.keys, ',')"
+    " d.state::text, array_to_string(r.keys, ','),"
+    " (SELECT a.redirect_url FROM attempt a WHERE a.lead_id = r.lead_id AND a.delivery_id = r.delivery_id ORDER BY a.attempt LIMIT 1)"
     " FROM reservation r JOIN delivery d ON d.lead_id = r.lead_id AND d.id = r.delivery_id WHERE r.lead_id = ANY($1::uuid[])"
     " ORDER BY r.lead_id, r.try";
 
@@ -116,7 +117,7 @@ static void read_try(struct arena *arena, const struct db_rows *rows, int row, s
         .number = db_int(rows, row, 1), .contract_id = arena_copy(arena, db_text(rows, row, 2)), .buyer_id = arena_copy(arena, db_text(rows, row, 3)),
         .price_cents = db_int(rows, row, 4), .cost_cents = db_int(rows, row, 5), .delivery_id = db_uuid(rows, row, 6),
         .reserved_us = db_time_us(rows, row, 7), .deadline_us = db_time_us(rows, row, 8), .state = state_of(db_text(rows, row, 9)),
-        .word = arena_copy(arena, db_text(rows, row, 10)),
+        .word = arena_copy(arena, db_text(rows, row, 10)), .redirect_url = arena_copy(arena, db_text(rows, row, 12)),
     };
     try->keys = read_keys(arena, db_text(rows, row, 11), &try->key_count);
 }

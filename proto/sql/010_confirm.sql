@@ -30,3 +30,4 @@ CREATE TABLE reservation (
 GRANT SELECT, INSERT, UPDATE, DELETE ON distributing, reservation TO "leadline-router";
 GRANT UPDATE (status, decided_at, reasons, price_cents, cost_cents, answer_status, answer_body) ON lead TO "leadline-router";
 GRANT UPDATE (state, n, lease_by) ON delivery TO "leadline-router";
+GRANT SELECT ON attempt TO "leadline-router"; -- redirect_url of a buyer that accepts

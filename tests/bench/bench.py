@@ -4,8 +4,8 @@ make bench: the figures of DESIGN.md, 8, with the baselines of the same run and 
 BENCH_RUNS        how often all is measured; the best counts (3)
 BENCH_SECONDS     of each measurement (10)
 BENCH_GATEWAYS, BENCH_VALIDATORS, BENCH_ROUTERS, BENCH_DISPATCHERS    instances (2, 1, 2, 1)
-BENCH_ONLY        words, separated by commas: baselines, max, delivered, latency, rules, campaigns, zoo, suppression; nothing else
-                  is measured
+BENCH_ONLY        words, separated by commas: baselines, max, ping, auction, delivered, latency, rules, campaigns, zoo, suppression; nothing
+                  else is measured
 BENCH_ENTRIES     of the suppression list that is imported (10000000)
 BENCH_BIG         millions of leads to store before leads are measured again (0: leaves that out)
 BENCH_DIR         a folder for the data, on the disk to be measured (beside the programs)
@@ -74,6 +74,32 @@ def measure_baselines(b1, b2):
     figures.add("B3", baselines.constant(SECONDS))
 
 
+def most_pings(dev, name, others=None, connections=load.CONNECTIONS):
+    """
+    Pings as fast as they are answered; each must have been accepted by a router, but for those on their way when wrk ended.
+    Returns the processors' µs for one when these are the most so far, by process.
+    """
+    before, cpu = load.metric(dev, 'leadline_pings_total{answer="accepted"}'), machine.Cpu(dev, others)
+    answers, rate, wrong = load.wrk(f"http://127.0.0.1:{dev.port}/api/v1/ping", SECONDS, script="pings.lua", connections=connections)
+    used = cpu.seconds()
+    time.sleep(1)
+    accepted = load.metric(dev, 'leadline_pings_total{answer="accepted"}') - before
+    if wrong or not answers <= accepted <= answers + load.CONNECTIONS:
+        figures.fault(f"{name}: {answers} answers, {wrong} of them wrong or missing, and {accepted} pings accepted")
+    return {who: seconds * 1e6 / answers for who, seconds in used.items()} if figures.add(name, rate) else None
+
+
+def measure_auctions(dev):
+    """Ten buyers that bid after 5 ms."""
+    with load.Sink("--bid-delay-ms", "5") as bidders:
+        dev.apply(load.auction(bidders.port))
+        before = [load.metric(dev, series) for series in ("leadline_questions_total{", 'leadline_questions_total{outcome="BID"}')]
+        most_pings(dev, "auctions", {"the bidders": bidders.process.pid}, load.AUCTIONS_AT_ONCE)
+        after = [load.metric(dev, series) for series in ("leadline_questions_total{", 'leadline_questions_total{outcome="BID"}')]
+        figures.add("auctions: bids", 100 * (after[1] - before[1]) / (after[0] - before[0]))
+    dev.apply(load.configuration(None))
+
+
 def check_delivered(dev, what):
     late = dict(dev.query("SELECT state::text, count(*) FROM delivery WHERE state <> 'DELIVERED' GROUP BY 1"))
     if late:
@@ -111,8 +137,8 @@ def measure_latency(dev):
 
 
 def measure_runs(dev, sink, b1, b2):
-    """All figures of one campaign, RUNS times. Returns the processors' costs of the fastest runs: deliveries held, and not."""
-    held = delivering = None
+    """All figures of one campaign, RUNS times. Returns the processors' costs of the fastest runs: deliveries held, and not; pings."""
+    held = delivering = pinging = None
     for turn in range(RUNS):
         say(f"run {turn + 1} of {RUNS}")
         if wants("baselines"):
@@ -120,13 +146,18 @@ def measure_runs(dev, sink, b1, b2):
         if wants("max"):
             dev.apply(load.configuration(None))
             held = most_leads(dev, "leads")[1] or held
+        if wants("ping"):
+            dev.apply(load.configuration(None))
+            pinging = most_pings(dev, "pings") or pinging
+        if wants("auction"):
+            measure_auctions(dev)
         if wants("delivered") or wants("latency"):
             measure_backlog(dev, sink)
         if wants("delivered"):
             delivering = measure_delivered(dev, sink) or delivering
         if wants("latency"):
             measure_latency(dev)
-    return held, delivering
+    return held, delivering, pinging
 
 
 def measure_big(dev):
@@ -180,6 +211,10 @@ def print_figures():
     value_row("    ÷ B1", figures.ratio("leads", "B1"), 4)
     value_row("    ÷ B2", figures.ratio("leads", "B2"), 0.4)
     value_row("    ÷ B3", figures.ratio("leads", "B3"))
+    value_row("pings/s, prices from contracts, no phone or e-mail", best("pings"), 20000)
+    value_row("    ÷ B3", figures.ratio("pings", "B3"), 0.25)
+    value_row(f"live auctions/s, {load.BIDDERS} buyers of 5 ms, {load.AUCTIONS_AT_ONCE} at once", best("auctions"))
+    value_row("    questions that got a bid, %", best("auctions: bids"))
     value_row("durable leads/s while all are being delivered", best("answered while delivering"))
     value_row("leads/s, from the first lead to the last recorded delivery", best("answered and delivered"), 2500)
     value_row("webhooks/s delivered and recorded, from a backlog", best("webhooks"), 5000)
@@ -232,7 +267,7 @@ def main():
     with load.Sink() as sink, testing.Dev(load.configuration(None), dir=os.path.join(folder, "dev"), **COUNTS) as dev:
         fsyncs, before = [machine.fsync_ms(folder)], machine.cpu_times()
         b1, b2 = (baselines.Database(dev, name) for name in ("bench_b1", "bench_b2"))
-        held, delivering = measure_runs(dev, sink, b1, b2)
+        held, delivering, pinging = measure_runs(dev, sink, b1, b2)
         used = machine.memory(dev)
         if wants("rules"):
             ruled = measure_rules(dev)
@@ -253,6 +288,7 @@ def main():
     print_suppression()
     print_costs(held, "deliveries held")
     print_costs(delivering, "while delivering")
+    print_costs(pinging, "a ping")
     for name, costs in ruled.items():
         print_costs(costs, f"{RULED_CONTRACTS} contracts {name}")
     print_memory(used, "one campaign, after all runs")

@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import time
+import urllib.request
 
 import leadline_testing as testing
 from figures import say
@@ -11,6 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CONNECTIONS = 256
 STATES = ["TX", "CA", "FL", "NY", "OH"]
 ZIPS = ["752", "900", "331", "100", "441"]
+BIDDERS, AUCTIONS_AT_ONCE = 10, 16
 LARGE = [{"window": window, "leads": 1_000_000_000} for window in ("hour", "day", "month")]
 RULES = {"fields": [{"name": "age", "type": "number"}],
          "duplicates": [{"fields": ["phone"], "window_days": 30}, {"fields": ["email"], "window_days": 30}]}
@@ -60,6 +62,16 @@ def filtered(contract_count, has_filters):
     return _document(None, [testing.campaign(sources=[testing.source(caps=LARGE)], contracts=contracts, **RULES)], contract_count)
 
 
+def auction(port):
+    """One campaign of ten buyers that bid, each a dollar more than the one before; the endpoint is leadline-buyer's."""
+    document = _document(None, [testing.campaign(routing="PING_POST", distribution="HIGHEST_BID", contracts=[
+        testing.contract(f"buyer_{i}", "1.00", caps=LARGE) for i in range(BIDDERS)],
+        fields=[{"name": "state", "ping": True}, {"name": "zip_code", "ping": True}, {"name": "age", "type": "number", "ping": True}])], BIDDERS)
+    for i, buyer in enumerate(document["buyers"]):
+        buyer["ping"] = {"url": f"http://127.0.0.1:{port}/ping/{10 + i}.00", "timeout_ms": 500, "limits": {"concurrent": 1000}}
+    return document
+
+
 # Programs -------------------------------------------------------------------------------------------------------------
 
 def bench_program(name):
@@ -105,9 +117,9 @@ def _milliseconds(output, percent):
     return float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
 
 
-def wrk(url, seconds, campaigns=1):
-    """As many leads as are answered. Returns how many that were, how many a second, and how many answers were wrong or missing."""
-    output = run("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "--latency", "-s", os.path.join(HERE, "leads.lua"),
+def wrk(url, seconds, campaigns=1, script="leads.lua", connections=CONNECTIONS):
+    """As many leads (or pings) as are answered. Returns how many that were, how many a second, and how many answers were wrong or missing."""
+    output = run("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "--latency", "-s", os.path.join(HERE, script),
                  url, "--", Numbers.next(), campaigns)
     count, = re.findall(r"(\d+) requests in", output)
     rate, = re.findall(r"Requests/sec:\s+([0-9.]+)", output)
@@ -115,6 +127,17 @@ def wrk(url, seconds, campaigns=1):
     wrong += sum(int(text) for line in re.findall(r"Socket errors: (.*)", output) for text in re.findall(r"\d+", line))
     say(f"under this load p50 {_milliseconds(output, 50):.1f} ms, p99 {_milliseconds(output, 99):.1f} ms")
     return int(count), float(rate), wrong
+
+
+def metric(dev, series):
+    """The sum over all routers of the series that begin so."""
+    total = 0
+    for stage in dev.status()["stages"]:
+        if stage["stage"] == "router":
+            with urllib.request.urlopen(stage["admin"] + "/metrics", timeout=10) as answer:
+                lines = answer.read().decode().splitlines()
+            total += sum(int(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(series))
+    return total
 
 
 # Rows -----------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(gcc libc6-dev make pkg-config
     libh2o-evloop-dev libzmq3-dev libmsgpack-dev libpq-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libjansson-dev
     libpcre2-dev libsystemd-dev libmicrohttpd-dev libcmocka-dev
-    postgresql-15 curl procps python3 python3-pytest python3-psycopg2 python3-zmq python3-msgpack python3-yaml systemd wrk)
+    postgresql-15 curl procps python3 python3-pytest python3-pytest-xdist python3-psycopg2 python3-zmq python3-msgpack python3-yaml systemd wrk)
 [[ " $* " == *" --fuzz "* ]] && packages+=(clang libclang-rt-14-dev llvm-14)
 
 missing=()

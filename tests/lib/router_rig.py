@@ -81,7 +81,7 @@ class Rig:
         if key is not None:
             item[10], item[11] = key.bytes, hashlib.sha256(body).digest()
         for name, value in more.items():
-            item[{"is_resent": 8, "least_version": 9, "errors": 15, "is_test": 16, "message": 17}[name]] = value
+            item[{"is_resent": 8, "least_version": 9, "errors": 15, "is_test": 16, "message": 17, "mode": 18, "on_lists": 19, "ping_id": 20, "wanted_buyer_id": 21}[name]] = value
         self.sent[id] = item
         return item
 

@@ -35,7 +35,7 @@ for program in "$unit_dir"/test_*; do
     fi
 done
 
-# Stages and pipeline: one pytest, told by its report.
+# Stages and pipeline: one pytest, told by its report; as many files at once as there are processors.
 folders=()
 for folder in tests/stage tests/pipeline; do
     compgen -G "$folder/test_*.py" >/dev/null && folders+=("$folder")
@@ -43,7 +43,7 @@ done
 if [[ ${#folders[@]} -gt 0 ]]; then
     report=$logs/pytest.xml
     rm -f "$report"
-    timeout -k 30 "${LEADLINE_TEST_SECONDS:-2400}" /usr/bin/python3 -m pytest -q -ra --durations=10 -p no:cacheprovider \
+    timeout -k 30 "${LEADLINE_TEST_SECONDS:-2400}" /usr/bin/python3 -m pytest -q -ra --durations=10 -p no:cacheprovider -n "${LEADLINE_TEST_WORKERS:-auto}" --dist loadfile \
         -o faulthandler_timeout=300 --junitxml="$report" ${PYTEST_ARGS:-} "${folders[@]}" 2>&1 | tee "$logs/pytest.log"
     status=${PIPESTATUS[0]}
     counts=$(/usr/bin/python3 - "$report" 2>/dev/null <<'PYTHON'

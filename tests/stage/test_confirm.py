@@ -45,20 +45,21 @@ class Asked:
         return {"id": uuid.UUID(bytes=item[1]), "lead": uuid.UUID(bytes=item[2]), "buyer": item[3], "price": item[5], "confirm_ms": item[11],
                 "router": self.rig.dispatcher.frames[-1][1]}
 
-    def record(self, post, state):
+    def record(self, post, state, redirect_url=None):
         verdict = {"DELIVERED": "ACCEPTED"}.get(state, state)
         return self.rig.query("WITH d AS (UPDATE delivery SET state = %s::delivery_state, attempt = 1, lease_by = NULL WHERE lead_id = %s::uuid AND id = %s::uuid"
                               " AND state = 'OPEN' AND attempt = 0 RETURNING lead_id, id)"
-                              " INSERT INTO attempt (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict) SELECT lead_id, id, 1, now(), 5, 200, %s FROM d"
-                              " RETURNING 1", state, str(post["lead"]), str(post["id"]), verdict) == [(1,)]
+                              " INSERT INTO attempt (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, redirect_url)"
+                              " SELECT lead_id, id, 1, now(), 5, 200, %s, %s FROM d RETURNING 1",
+                              state, str(post["lead"]), str(post["id"]), verdict, redirect_url) == [(1,)]
 
     def tell(self, post, state, router=None):
         for each in [router] if router else self.rig.routers:
             if each.process.poll() is None:
                 self.rig.neighbours.push(each, frame(VERDICTS, [{1: post["id"].bytes, 2: post["lead"].bytes, 3: state}], "dispatcher-1"))
 
-    def say(self, post, state, router=None):
-        assert self.record(post, state)
+    def say(self, post, state, router=None, **more):
+        assert self.record(post, state, **more)
         self.tell(post, state, router)
 
     def nobody(self):
@@ -207,6 +208,18 @@ def test_two_sells(rig, asked):
     assert rig.query("SELECT n, buyer_id, cost_cents FROM sale ORDER BY n") == [(1, "a", 480), (2, "c", 0)]
     assert rig.query_one("SELECT cost_cents FROM lead") == 480
     assert rig.query("SELECT buyer_id, n, state::text FROM delivery ORDER BY id") == [("a", 1, "DELIVERED"), ("b", 0, "REJECTED"), ("c", 2, "DELIVERED")]
+    check(rig)
+
+
+def test_the_suppliers_answer_has_the_buyers_redirect(rig, asked):
+    rig.apply(confirmed(["a", "b"], max_sells=2))
+    router = rig.start()
+    id, = rig.send(router, [rig.item()])
+    asked.say(asked.next(), "REJECTED", redirect_url="https://buyer.example/sorry")
+    asked.say(asked.next(), "DELIVERED", redirect_url="https://buyer.example/next?x=1")
+    answer, = rig.answers([id])
+    assert list(data(answer)) == ["id", "status", "buyer_id", "campaign_id", "buyers", "price", "redirect_url"]
+    assert data(answer)["redirect_url"] == "https://buyer.example/next?x=1"
     check(rig)
 
 

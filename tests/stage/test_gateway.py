@@ -29,7 +29,7 @@ from leadline_testing import API_KEY, Client, document, eventually, free_port, l
 
 INGEST = "/api/v1/ingest"
 NAMES = {1: "id", 2: "supplier_id", 3: "gateway", 4: "left_ms", 5: "request_id", 6: "raw", 7: "fields", 8: "is_resent",
-         9: "least_version", 10: "idempotency_key", 11: "body_sha256", 12: "campaign_id"}
+         9: "least_version", 10: "idempotency_key", 11: "body_sha256", 12: "campaign_id", 18: "mode"}
 UUID_PATTERN = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
 
 OTHER_KEY = "another_suppliers_key"
@@ -38,7 +38,7 @@ SLOW_KEY = "key_of_a_slow_supplier"
 
 
 def suppliers():
-    slow = {"ingest": {"per_second": 1, "burst": 4}, "lookup": {"per_second": 1, "burst": 0}}
+    slow = {"ingest": {"per_second": 1, "burst": 4}, "ping": {"per_second": 1, "burst": 1}, "lookup": {"per_second": 1, "burst": 0}}
     return [supplier(), supplier("supplier_other", OTHER_KEY), supplier("supplier_fenced", FENCED_KEY, allowed_ips=["198.51.100.0/24"]),
             {**supplier("supplier_slow", SLOW_KEY), "rate_limits": slow}]
 
@@ -324,6 +324,47 @@ def test_a_lead_goes_its_way_and_the_answer_comes_back_as_it_is(client, validato
     assert not {"is_resent", "least_version", "idempotency_key", "body_sha256", "campaign_id"} & set(item)
 
 
+def test_a_ping_goes_its_way_without_what_would_be_stored(client, validator):
+    body = lead(first_name=None, last_name=None, phone=None, email=None)
+    answer = client.ping(body, idempotency_key="k")
+    item = validator.last()
+    assert answer.status == 201 and answer.body == sold(item)[1].encode()  # whatever a router says
+    assert item["mode"] == 1 and item["raw"] == "{}" and {name: text for name, _, text in item["fields"]} == body
+    assert item["left_ms"] == 5000 and not {"idempotency_key", "body_sha256"} & set(item)
+    check_problem(client.ping("{"), 400, "invalid_json")
+    check_problem(client.ping(body, content_type="text/plain"), 415, "unsupported_media_type")
+    check_problem(client.ping(body, x_api_key="unknown"), 401, "unauthorized")
+    assert client.get("/api/v1/ping").headers["allow"] == "POST"
+    client.ingest(lead())
+    assert "mode" not in validator.last() or validator.last()["mode"] == 0
+
+
+def test_pings_have_a_bucket_of_their_own(client):
+    answers = [client.ping(lead(), x_api_key=SLOW_KEY) for _ in range(3)]
+    assert [answer.status for answer in answers] == [201, 201, 429]
+    assert answers[0].headers["ratelimit-policy"] == '"ping";q=1;w=1,"ping-burst";q=1;w=1'
+
+
+@pytest.mark.parametrize("asked, campaign_, given", [
+    ("700", {}, 700), (700, {}, 700), (" 700 ", {}, 700), ("99", {}, 5000), ("soon", {}, 5000), ("9" * 30, {}, 5000), (60000, {}, 5000), (None, {}, 5000),
+    (None, {"deadline_ms": 1200}, 1200), (700, {"deadline_ms": 1200}, 700), (3000, {"deadline_ms": 1200}, 1200), (None, {"deadline_ms": 20000}, 20000),
+], ids=str)
+def test_how_long_a_supplier_waits(rig, asked, campaign_, given):
+    one = rig.validator()
+    rig.database.apply(document(suppliers=suppliers(), campaigns=[testing.campaign(**campaign_)]))
+    client = rig.gateway().client()
+    assert client.ingest(lead(flo_timeout_ms=asked)).status == 201 and client.ping(testing.ping(flo_timeout_ms=asked)).status == 201
+    assert [item["left_ms"] for item in one.leads] == [given, given]
+
+
+def test_the_supplier_shortens_its_own_wait(rig):
+    rig.validator(answer=silent)
+    client = rig.gateway().client()
+    started = time.monotonic()
+    check_problem(client.ping(testing.ping(flo_timeout_ms=300)), 503, "timeout")
+    assert time.monotonic() - started < 2
+
+
 def test_a_form_is_a_lead_too(client, validator):
     answer = client.post(INGEST, "flo_campaign_id=campaign_abc123&first_name=Jo+hn&email=john%40example.com&empty=",
                          content_type="application/x-www-form-urlencoded; charset=UTF-8")
@@ -397,7 +438,7 @@ def test_a_key_is_needed(client):
 
 
 def test_paths_and_methods(client):
-    for path in ("/", "/api/v1", "/api/v1/ingest/", "/api/v1/ping", "/api/v1/leads", "/api/v1/leads/", "/api/v1/leads/a/b", "/api/v1/spec/",
+    for path in ("/", "/api/v1", "/api/v1/ingest/", "/api/v1/ping/", "/api/v1/leads", "/api/v1/leads/", "/api/v1/leads/a/b", "/api/v1/spec/",
                  "/api/v2/ingest", "/%00", "//"):
         check_problem(client.get(path), 404, "not_found")
     for method in ("GET", "PUT", "DELETE", "OPTIONS", "HEAD"):

@@ -1003,7 +1003,7 @@ RIGHTS = {
     "gateway": {**COMMON, "api_key": "S", "lead": "S", "installation_secret": "S"},
     "validator": COMMON,
     "router": {**COMMON, "buyer": "S", "contract": "S", "counter": "SU", "installation_secret": "S", "lead": "SI", "sale": "SI", "delivery": "SI",
-               "trail": "SI", "duplicate_key": "SIUD", "idempotency_key": "SIUD", "unsettled": "SUD", "distributing": "SIUD", "reservation": "SIUD"},
+               "trail": "SI", "duplicate_key": "SIUD", "idempotency_key": "SIUD", "unsettled": "SUD", "distributing": "SIUD", "reservation": "SIUD", "attempt": "S"},
     "dispatcher": {**COMMON, "buyer": "S", "buyer_secret": "S", "lead": "S", "sale": "S", "delivery": "SU", "attempt": "SI",
                    "unsettled": "I", "event_endpoint": "S"},
 }

@@ -17,7 +17,8 @@ from played import ANSWERS, DELIVERIES, LEADS, Neighbours, Stage, frame, uuid7
 
 SUPPLIER, CAMPAIGN = "supplier_xyz789", "campaign_abc123"
 NAMES = {1: "id", 2: "supplier_id", 3: "gateway", 4: "left_ms", 5: "request_id", 6: "raw", 7: "fields", 8: "is_resent", 9: "least_version",
-         10: "idempotency_key", 11: "body_sha256", 12: "campaign_id", 13: "judged_version", 14: "reason", 15: "errors", 16: "is_test", 17: "message", 18: "mode", 19: "on_lists"}
+         10: "idempotency_key", 11: "body_sha256", 12: "campaign_id", 13: "judged_version", 14: "reason", 15: "errors", 16: "is_test", 17: "message", 18: "mode",
+         19: "on_lists", 20: "ping_id", 21: "wanted_buyer_id"}
 _people = itertools.count(random.randrange(0, 4_000_000))
 
 
@@ -96,6 +97,25 @@ def rig(make_rig):
 
 
 # Verdicts ---------------------------------------------------------------------------------------------------------------
+
+def test_a_ping_needs_no_person(rig):
+    rig.apply(campaigns=[campaign(fields=[{"name": "age", "type": "number", "required": True}, {"name": "plan", "default": "gold"}])])
+    rig.start()
+    mine = {"flo_campaign_id": CAMPAIGN, "flo_supplier_id": SUPPLIER}
+    good = rig.judge(rig.item({**mine, "state": "texas"}, mode=1))
+    assert good["mode"] == 1 and "reason" not in good and good["fields"] == [["state", 0, "TX"]]
+    bad = rig.judge(rig.item({**mine, "state": "nowhere", "flo_ping_id": "x"}, mode=1))
+    assert bad["reason"] == "validation_failed" and [error[:2] for error in bad["errors"]] == [["state", "invalid_format"], ["flo_ping_id", "not_allowed"]]
+
+
+def test_what_steers_a_post_goes_on_beside_it(rig):
+    rig.apply()
+    rig.start()
+    got = rig.judge(rig.item(sent_fields(flo_ping_id="the-id", flo_buyer_id="buyer_abc", flo_timeout_ms=800)))
+    assert (got["ping_id"], got["wanted_buyer_id"]) == ("the-id", "buyer_abc") and "mode" not in got
+    assert not {"flo_ping_id", "flo_buyer_id", "flo_timeout_ms"} & {name for name, *_ in got["fields"]}
+    assert rig.judge(rig.item(sent_fields(flo_mode="full")))["mode"] == 2
+
 
 def test_a_good_lead_goes_on_in_its_normal_forms(rig):
     rig.apply(campaigns=[campaign(fields=[{"name": "age", "type": "number"}, {"name": "roof", "type": "list", "values": ["tile", "metal"]},

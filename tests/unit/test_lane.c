@@ -305,6 +305,105 @@ static void a_slow_buyer_holds_little(void **state)
     lane_end(lane);
 }
 
+/* The n-th delivery on whose answer a sale depends. */
+static enum taken put_ask(struct lanes *lanes, const char *buyer_id, int n, struct due **due)
+{
+    struct delivery delivery = nth(buyer_id, n);
+
+    delivery.confirm_ms = 1000;
+    return lanes_take(lanes, &delivery, 0, lanes_of(lanes, span_of(buyer_id), 0), &unlimited, NULL, due);
+}
+
+static void what_a_sale_depends_on_goes_first(void **state)
+{
+    static const int order[] = {10, 12, 13, 1, 2, 3};
+    struct lanes *lanes = lanes_new(100, 1 << 20);
+    struct lane *lane = lanes_of(lanes, SPAN("b"), 0);
+    struct due *due, *gone[2];
+
+    (void)state;
+    put(lanes, "b", 1);
+    put_ask(lanes, "b", 10, &due);
+    put(lanes, "b", 2);
+    put_ask(lanes, "b", 11, &gone[0]);
+    put_ask(lanes, "b", 12, &due);
+    put_ask(lanes, "b", 14, &gone[1]);
+    lanes_remove(lanes, gone[1]); /* the last of them */
+    put(lanes, "b", 3);
+    put_ask(lanes, "b", 13, &due);
+    lanes_remove(lanes, gone[0]); /* from the middle */
+    for (int i = 0; i < 2; i++)
+        lanes_forget(lanes, &gone[i]);
+    assert_int_equal(lanes_waiting(lanes), 6);
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        assert_int_equal(lane->asking, i < 3 ? 3 - i : 0);
+        assert_int_equal(shift(lanes, lane), order[i]);
+    }
+    assert_int_equal(lane->bytes, 0);
+    put(lanes, "b", 4);
+    put_ask(lanes, "b", 15, &due);
+    assert_int_equal(shift(lanes, lane), 15);
+    assert_int_equal(shift(lanes, lane), 4);
+    put_ask(lanes, "b", 16, &due);
+    lanes_remove(lanes, due); /* the only one */
+    lanes_forget(lanes, &due);
+    assert_int_equal(lane->waiting.count + lane->asking + lane->bytes, 0);
+    assert_null(lane->last_asking);
+    lanes_free(&lanes);
+}
+
+static void it_finds_room_where_others_have_filled_theirs(void **state)
+{
+    struct lanes *lanes = lanes_new(2, 1 << 20), *small = lanes_new(100000, 100000);
+    struct due *due;
+    int count = 0;
+
+    (void)state;
+    for (int n = 1; n <= 2; n++)
+        assert_int_equal(put(lanes, "b", n), TAKEN_WAITS);
+    assert_int_equal(put(lanes, "b", 3), TAKEN_NO_ROOM);
+    assert_int_equal(put_ask(lanes, "b", 10, &due), TAKEN_WAITS);
+    assert_int_equal(put_ask(lanes, "b", 11, &due), TAKEN_WAITS);
+    assert_int_equal(put_ask(lanes, "b", 12, &due), TAKEN_NO_ROOM);
+    lanes_free(&lanes);
+    for (int letter = 'a'; letter <= 'z'; letter++) {
+        char buyer_id[2] = {(char)letter, '\0'};
+
+        for (int n = 0; put(small, buyer_id, n) == TAKEN_WAITS; n++)
+            ;
+    }
+    while (put_ask(small, "b", 30000 + count, &due) == TAKEN_WAITS)
+        count++;
+    assert_in_range(count, 1, 1000); /* bounded, too */
+    lanes_free(&small);
+}
+
+static void how_long_a_turn_takes(void **state)
+{
+    static const struct {
+        const char *claim;
+        size_t asking, in_flight;
+        int64_t concurrent, per_second, average_ms, want_ms;
+    } rows[] = {
+        {"an idle lane: at once", 0, 0, 2, 0, 1000, 0},
+        {"one request is free", 0, 1, 2, 0, 1000, 0},
+        {"all are taken: half a request's time until one of two is free", 0, 2, 2, 0, 1000, 500},
+        {"one before us", 1, 2, 2, 0, 1000, 1000},
+        {"nothing is known of the buyer's time", 5, 2, 2, 0, 0, 0},
+        {"ten a second", 5, 0, 64, 10, 0, 500},
+        {"the slower of both holds", 5, 2, 2, 10, 1000, 3000},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct lane lane = {.asking = rows[i].asking, .in_flight = rows[i].in_flight, .average_ms = rows[i].average_ms};
+        struct lane_limits limits = {.concurrent = rows[i].concurrent, .per_second = rows[i].per_second};
+
+        if (lane_wait_ms(&lane, &limits) != rows[i].want_ms)
+            fail_msg("%s: got %lld", rows[i].claim, (long long)lane_wait_ms(&lane, &limits));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,7 +413,8 @@ int main(void)
         cmocka_unit_test(requests_at_once_are_limited), cmocka_unit_test(a_buyer_without_limits_gets_the_usual_ones),
         cmocka_unit_test(hanging_lanes_leave_connections_free), cmocka_unit_test(requests_per_second_are_limited),
         cmocka_unit_test(a_pause_is_not_saved_up), cmocka_unit_test(a_slow_rate_still_moves),
-        cmocka_unit_test(a_slow_buyer_holds_little),
+        cmocka_unit_test(a_slow_buyer_holds_little), cmocka_unit_test(what_a_sale_depends_on_goes_first),
+        cmocka_unit_test(it_finds_room_where_others_have_filled_theirs), cmocka_unit_test(how_long_a_turn_takes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

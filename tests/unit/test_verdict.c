@@ -43,6 +43,7 @@ static void every_verdict_has_a_word_and_a_state(void **state)
     } words[] = {
         {VERDICT_ACCEPTED, "ACCEPTED", "DELIVERED"}, {VERDICT_REJECTED, "REJECTED", "REJECTED"},
         {VERDICT_DUPLICATE, "DUPLICATE", "DUPLICATE"}, {VERDICT_RETRY, "RETRY", "OPEN"}, {VERDICT_FAILED, "FAILED", "FAILED"},
+        {VERDICT_LATE, "LATE", "FAILED"},
     };
 
     (void)state;
