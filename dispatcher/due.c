@@ -13,6 +13,7 @@ struct due *due_new(const struct delivery *delivery, int64_t lease_until_ms, str
     due->attempt = (int)delivery->attempt;
     due->lease_until_ms = lease_until_ms;
     due->sold_at_ms = delivery->sold_at_ms;
+    due->is_event = delivery->event.ptr != NULL;
     due->lane = lane;
     if (delivery->confirm_ms > 0)
         due->ask = must_zalloc(sizeof *due->ask);

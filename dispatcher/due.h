@@ -59,6 +59,7 @@ struct due {
     int attempts_before;    /* of those, before its latest replay */
     int64_t lease_until_ms; /* monotonic */
     int64_t sold_at_ms;
+    bool is_event;          /* no lead's delivery */
     struct lane *lane; /* its buyer's; NULL when it is only to be given back */
     struct webhook *webhook; /* owned; NULL once the attempt was made */
     struct result result;

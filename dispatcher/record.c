@@ -134,7 +134,7 @@ static void forget_sent(struct record *record)
     int64_t now_ms = clock_wall_ms();
 
     for (size_t i = 0; i < record->sent_count; i++) {
-        if (record->sent[i]->result.verdict == VERDICT_ACCEPTED)
+        if (record->sent[i]->result.verdict == VERDICT_ACCEPTED && !record->sent[i]->is_event)
             metric_observe_ns(record->seconds, (now_ms - record->sent[i]->sold_at_ms) * 1000000);
         go_on(record, record->sent[i]);
     }

@@ -23,6 +23,10 @@ static const char RECORD_SETTINGS[] = PLANS " SET synchronous_commit = on";
 /* A lost lease costs a second attempt with the same webhook-id, not a lead: it need not wait for the disk. */
 static const char LEASE_SETTINGS[] = PLANS " SET synchronous_commit = off";
 
+/* The id of an event has the time of what failed: by it `leadctl` finds the lead. row_to_json() writes no blanks. */
+#define MADE_WITH(id) "(left(" id "::text, 13) || '-7' || substr(gen_random_uuid()::text, 16))::uuid"
+#define NOW_TEXT "to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+
 /* A yes to a post whose delivery has ended without it, because its router could not wait any longer, is late. */
 static const char RECORD[] =
     "WITH result AS MATERIALIZED"
@@ -37,7 +41,7 @@ static const char RECORD[] =
     "   due_at = CASE WHEN r.state = 'OPEN' THEN now() + r.retry_in_ms * interval '1 millisecond' ELSE d.due_at END"
     "  FROM result r"
     "  WHERE d.lead_id = r.lead_id AND d.id = r.id AND d.state::text IN ('OPEN', 'CANCELLED') AND d.attempt = r.attempt"
-    "  RETURNING d.lead_id, d.id, d.n, d.state, r.attempt, r.verdict, r.http_status, r.at, r.took_ms, r.answer, r.is_logged,"
+    "  RETURNING d.lead_id, d.id, d.n, d.buyer_id, d.state, r.attempt, r.verdict, r.http_status, r.at, r.took_ms, r.answer, r.is_logged,"
     "   r.price_cents, r.reference, r.redirect_url),"
     " logged AS"
     " (INSERT INTO attempt (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, answer, price_cents, reference, redirect_url)"
@@ -54,7 +58,19 @@ static const char RECORD[] =
     "  ON CONFLICT (lead_id, delivery_id, attempt) DO UPDATE SET verdict = excluded.verdict, took_ms = excluded.took_ms,"
     "   http_status = excluded.http_status, answer = excluded.answer, price_cents = excluded.price_cents, reference = excluded.reference,"
     "   redirect_url = excluded.redirect_url WHERE a.verdict = 'FAILED'"
-    "  RETURNING delivery_id)"
+    "  RETURNING lead_id, delivery_id, attempt, http_status),"
+    " failed AS MATERIALIZED" /* what has no sale is a question, or an event itself */
+    " (SELECT 'delivery.failed' AS type, lead_id, id, buyer_id, attempt + 1 AS attempts, http_status, verdict FROM done"
+    "  WHERE state = 'FAILED' AND n > 0"
+    "  UNION ALL SELECT 'delivery.failed', l.lead_id, d.id, d.buyer_id, l.attempt, l.http_status, 'LATE'"
+    "   FROM late l JOIN delivery d ON d.lead_id = l.lead_id AND d.id = l.delivery_id),"
+    " told AS"
+    " (INSERT INTO delivery (lead_id, id, n, buyer_id, state, attempt, due_at, event)"
+    "  SELECT f.lead_id, " MADE_WITH("f.id") ", -1, listener, 'OPEN', 0, now(), row_to_json(event)::text"
+    "   FROM failed f CROSS JOIN LATERAL event_listeners(f.type) AS listener LEFT JOIN lead l ON l.id = f.lead_id"
+    "   CROSS JOIN LATERAL (SELECT f.type, " NOW_TEXT " AS timestamp, (SELECT row_to_json(d) FROM"
+    "    (SELECT f.id, f.lead_id, l.campaign_id, f.buyer_id, l.is_test, f.attempts, f.http_status AS last_http_status,"
+    "     f.verdict) d) AS data) event)"
     " SELECT NULL::uuid, count(*) FROM done UNION ALL SELECT delivery_id, 1 FROM late";
 
 enum { ATTEMPTS_BEFORE = 9 }; /* TAKE's column that is no part of a frame */
@@ -69,10 +85,10 @@ static const char TAKE[] =
     " taken AS"
     " (UPDATE delivery d SET due_at = now() + due.lease_ms * interval '1 millisecond', lease_by = $4::text"
     "  FROM due WHERE d.lead_id = due.lead_id AND d.id = due.id"
-    "  RETURNING d.id, d.lead_id, d.n, d.buyer_id, d.attempt, d.attempts_before)"
-    " SELECT t.id, t.lead_id, t.buyer_id, t.attempt, s.campaign_id, s.price_cents, s.is_test, s.sold_at,"
-    "  " STORED_FIELDS("l.fields") ", t.attempts_before"
-    " FROM taken t LEFT JOIN sale s ON s.lead_id = t.lead_id AND s.n = t.n LEFT JOIN lead l ON l.id = t.lead_id";
+    "  RETURNING d.id, d.lead_id, d.n, d.buyer_id, d.attempt, d.attempts_before, d.event)"
+    " SELECT t.id, t.lead_id, t.buyer_id, t.attempt, s.campaign_id, s.price_cents, s.is_test, coalesce(s.sold_at, uuid_time(t.id)),"
+    "  " STORED_FIELDS("l.fields") ", t.attempts_before, t.event"
+    " FROM taken t LEFT JOIN sale s ON s.lead_id = t.lead_id AND s.n = t.n LEFT JOIN lead l ON l.id = t.lead_id AND t.event IS NULL";
 
 static const char GIVE_BACK[] =
     "UPDATE delivery d SET due_at = least(r.due_at, now()), lease_by = NULL"

@@ -53,7 +53,7 @@ struct wanted {
 };
 
 /*
- * A delivery that was taken; borrowed for the call. sold_at_ms and fields are as in a router's frame, lease_until_ms is not set.
+ * A delivery that was taken; borrowed for the call. sold_at_ms and fields are as in a router's frame (of an event: when it came about, and none), lease_until_ms is not set.
  * attempts_before: see struct due.
  */
 typedef void store_taken_fn(void *ctx, const struct delivery *delivery, int attempts_before);

@@ -11,7 +11,7 @@
 
 /*
  * Reads one row of the statement TAKE (store.c). Texts are borrowed from it or live in the arena; lease_until_ms is not set.
- * Returns 0, or -1 when the delivery has no sale or its lead no fields; its id is set all the same.
+ * Returns 0, or -1 when the delivery has no sale or its lead no fields, and is no event; its id is set all the same.
  */
 int taken_read(struct delivery *delivery, struct arena *arena, const struct db_rows *rows, int row);
 

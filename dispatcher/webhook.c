@@ -16,7 +16,9 @@ struct piece {
 
 static void put_body(const struct format *format, const struct delivery *delivery, struct buf *out)
 {
-    if (format->body != NULL && format->is_form)
+    if (delivery->event.ptr != NULL)
+        buf_add(out, delivery->event.ptr, delivery->event.len);
+    else if (format->body != NULL && format->is_form)
         template_print_form(format->body, delivery, out);
     else if (format->body != NULL)
         template_print_json(format->body, delivery, out);

@@ -1,5 +1,5 @@
 /*
- * webhook.h - the request in which a lead goes to its buyer (SPEC.md, 9).
+ * webhook.h - the request in which a lead goes to its buyer, or an event to an operator's endpoint (SPEC.md, 9).
  *
  * Pure functions. What depends on the lead is made once, by the buyer's format, when the delivery is taken in hand; the address
  * and the signatures are added at each attempt. The bytes are the same on every attempt for as long as the format is.

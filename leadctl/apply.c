@@ -6,6 +6,7 @@
 #include "leadctl/configuration_store.h"
 #include "leadctl/document.h"
 #include "leadctl/duplicate_keys.h"
+#include "leadctl/event_leftovers.h"
 #include "leadctl/read_file.h"
 
 #include <inttypes.h>
@@ -71,6 +72,22 @@ static int make_keys(const char *name, struct db_wait *db, int64_t version)
     return EXIT_OK;
 }
 
+/* Likewise what an earlier apply did not come to. */
+static int cancel_leftovers(const char *name, struct db_wait *db, int64_t version)
+{
+    struct error err, why;
+    int64_t cancelled;
+
+    if (event_leftovers_cancel(db, &cancelled, &err) != 0) {
+        error_set(&why, "version %" PRId64 " holds, but events for endpoints that are gone are not all cancelled yet; apply it again: %s", version,
+                  err.text);
+        return command_failed(name, db, &why);
+    }
+    if (cancelled > 0)
+        printf("cancelled %" PRId64 " events for endpoints that are gone\n", cancelled);
+    return EXIT_OK;
+}
+
 static int store(const char *name, struct db_wait *db, struct json *document, struct complaints *list)
 {
     struct stored stored;
@@ -84,6 +101,8 @@ static int store(const char *name, struct db_wait *db, struct json *document, st
     if (rc > 0)
         return print_complaints(list);
     rc = make_keys(name, db, stored.version);
+    if (rc == EXIT_OK)
+        rc = cancel_leftovers(name, db, stored.version);
     if (rc == EXIT_OK)
         printf("%s: version %" PRId64 "\n", stored.is_changed ? "applied" : "nothing changed", stored.version);
     return rc;

@@ -20,7 +20,11 @@ const char CONFIGURATION_DOCUMENT[] =
     "  LEFT JOIN (SELECT campaign_id, jsonb_agg(doc ORDER BY id COLLATE \"C\") AS list FROM contract GROUP BY campaign_id) k"
     "   ON k.campaign_id = c.id))"
     " || (SELECT CASE WHEN count(*) = 0 THEN '{}' ELSE jsonb_build_object('suppression_lists', jsonb_agg(doc ORDER BY id COLLATE \"C\")) END"
-    "  FROM suppression_list WHERE is_live) AS document"
+    "  FROM suppression_list WHERE is_live)"
+    " || (SELECT CASE WHEN count(*) = 0 THEN '{}' ELSE jsonb_build_object('events', jsonb_agg(v.doc || jsonb_build_object('secrets', k.list)"
+    "   ORDER BY v.doc->>'url' COLLATE \"C\")) END"
+    "  FROM event_endpoint v JOIN (SELECT buyer_id, jsonb_agg(secret ORDER BY place) AS list FROM buyer_secret GROUP BY buyer_id) k"
+    "   ON k.buyer_id = v.id WHERE v.is_live) AS document"
     " FROM installation i";
 
 struct json *configuration_read(struct db_wait *db, struct error *err)

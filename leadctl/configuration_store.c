@@ -14,12 +14,14 @@ static const char TAKE_DOCUMENT[] = "INSERT INTO new_document VALUES ($1::jsonb)
 
 #define ENTRIES(of, key) "jsonb_array_elements(coalesce(" of "->'" key "', '[]'))"
 #define STATUS(entry) "coalesce(" entry "->>'status', 'ACTIVE') AS status"
+/* Of an endpoint for events: whatever else of it changes, or its place, it is the same one. */
+#define EVENT_ID(entry) "'@' || left(encode(sha256(convert_to(" entry "->>'url', 'UTF8')), 'hex'), 16)"
 #define TEMPORARY(name) "CREATE TEMPORARY TABLE " name " ON COMMIT DROP AS "
 
 /* The document as rows: one temporary table for each table of the configuration. */
 static const char *const split[] = {
     TEMPORARY("new_installation") "SELECT coalesce(doc->>'time_zone', 'UTC') AS time_zone,"
-    " doc - '{suppliers,buyers,campaigns,suppression_lists}'::text[] AS doc FROM new_document",
+    " doc - '{suppliers,buyers,campaigns,suppression_lists,events}'::text[] AS doc FROM new_document",
     TEMPORARY("new_supplier") "SELECT e->>'id' AS id, " STATUS("e") ", e ? 'api_keys' AS keys_listed, e - 'api_keys' AS doc"
     " FROM new_document, " ENTRIES("doc", "suppliers") " e",
     TEMPORARY("new_api_key") "SELECT decode(k.e->>'sha256', 'hex') AS sha256, s.e->>'id' AS supplier_id, s.n - 1 AS supplier_at, k.n - 1 AS key_at"
@@ -27,7 +29,12 @@ static const char *const split[] = {
     TEMPORARY("new_buyer") "SELECT e->>'id' AS id, " STATUS("e") ", e->>'time_zone' AS time_zone, e #- '{delivery,secrets}' AS doc"
     " FROM new_document, " ENTRIES("doc", "buyers") " e",
     TEMPORARY("new_buyer_secret") "SELECT b->>'id' AS buyer_id, s.n AS place, s.e AS secret, NULL::timestamptz AS expires_at FROM new_document, " ENTRIES("doc", "buyers") " b,"
-    " jsonb_array_elements_text(coalesce(b->'delivery'->'secrets', '[]')) WITH ORDINALITY AS s(e, n)",
+    " jsonb_array_elements_text(coalesce(b->'delivery'->'secrets', '[]')) WITH ORDINALITY AS s(e, n)"
+    " UNION ALL SELECT " EVENT_ID("v") ", s.n, s.e, NULL FROM new_document, " ENTRIES("doc", "events") " v,"
+    " jsonb_array_elements_text(coalesce(v->'secrets', '[]')) WITH ORDINALITY AS s(e, n)",
+    TEMPORARY("new_event_endpoint") "SELECT " EVENT_ID("e") " AS id,"
+    " (SELECT array_agg(t ORDER BY t) FROM jsonb_array_elements_text(e->'types') AS t) AS types, e - 'secrets' AS doc"
+    " FROM new_document, " ENTRIES("doc", "events") " e",
     TEMPORARY("kept_buyer") "SELECT NULL::text AS buyer_id WHERE false",
     TEMPORARY("new_campaign") "SELECT e->>'id' AS id, " STATUS("e") ", e - '{sources,contracts}'::text[] AS doc"
     " FROM new_document, " ENTRIES("doc", "campaigns") " e",
@@ -107,6 +114,11 @@ static const char *const match[] = {
     "UPDATE suppression_list t SET is_live = true, doc = n.doc FROM new_suppression_list n"
     " WHERE n.id = t.id AND (t.is_live, t.doc) IS DISTINCT FROM (true, n.doc)",
     "INSERT INTO suppression_list (id, is_live, doc) SELECT id, true, doc FROM new_suppression_list ORDER BY id ON CONFLICT (id) DO NOTHING",
+
+    "UPDATE event_endpoint t SET is_live = false WHERE is_live AND NOT EXISTS (SELECT FROM new_event_endpoint n WHERE n.id = t.id)",
+    "INSERT INTO event_endpoint AS t (id, is_live, types, doc) SELECT id, true, types, doc FROM new_event_endpoint ORDER BY id"
+    " ON CONFLICT (id) DO UPDATE SET is_live = true, types = excluded.types, doc = excluded.doc"
+    " WHERE (t.is_live, t.types, t.doc) IS DISTINCT FROM (true, excluded.types, excluded.doc)",
     NULL,
 };
 

@@ -16,15 +16,20 @@
 #define LEAD_FAULT                                                                                                     \
     " WHEN l.id IS NULL OR l.status = 'ERASED' THEN 'the lead''s data was erased'"                                     \
     " WHEN l.status = 'DISTRIBUTING' THEN 'its lead is not decided yet'"
+/* An event depends on no sale and holds no data of the person; but somebody must still want it. */
+#define EVENT_FAULT                                                                                                    \
+    " WHEN d.event IS NOT NULL THEN CASE WHEN NOT EXISTS (SELECT FROM event_endpoint v WHERE v.id = d.buyer_id AND v.is_live)" \
+    "  THEN 'its endpoint is not in the document any more' END"
 #define REPLAY_FAULT                                                                                                   \
     "CASE WHEN d.state = 'OPEN' THEN 'it is OPEN already'"                                                             \
+    EVENT_FAULT                                                                                                        \
     " WHEN d.state IN ('REJECTED', 'DUPLICATE') THEN 'it is ' || d.state"                        \
     "  || ': the buyer refused it, and place and money of the sale go back'"                                           \
     " WHEN s.state IS NULL THEN 'it belongs to no sale'"                                                               \
     " WHEN s.state <> 'SOLD' THEN 'its sale is ' || s.state || ': place and money were given back'"                    \
     LEAD_FAULT " END"
 #define CANCEL_FAULT                                                                                                   \
-    "CASE WHEN d.state <> 'OPEN' THEN 'it is ' || d.state" LEAD_FAULT " END"
+    "CASE WHEN d.state <> 'OPEN' THEN 'it is ' || d.state WHEN d.event IS NOT NULL THEN NULL" LEAD_FAULT " END"
 
 #define WITH_SALE                                                                                                      \
     " FROM delivery d LEFT JOIN sale s ON s.lead_id = d.lead_id AND s.n = d.n LEFT JOIN lead l ON l.id = d.lead_id"
@@ -163,7 +168,7 @@ static void print_counts(const struct change *change, const struct delivery_opti
     printf("%s %" PRId64 " %s\n", options->is_dry_run ? change->would : change->done, counts->changed,
            counts->changed == 1 ? "delivery" : "deliveries");
     if (counts->left_out > 0)
-        printf("left out %" PRId64 ": the sale was given back, or the lead was erased or is not decided yet\n", counts->left_out);
+        printf("left out %" PRId64 ": the sale was given back, the lead was erased or is not decided yet, or an event's endpoint is gone\n", counts->left_out);
     if (change == &cancel && counts->in_hand > 0)
         printf("%" PRId64 " of them are in a dispatcher's hands: an attempt may still be made, and is kept in the lead's trail\n",
                counts->in_hand);

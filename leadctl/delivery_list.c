@@ -8,9 +8,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define EVENT_TYPE "d.event::json->>'type'"
+
 /* Page by page, so that neither side holds more than one; $6 and $7 are the last of the page before. */
 #define PAGE                                                                                                           \
-    "SELECT d.id, d.lead_id, d.buyer_id, s.campaign_id, s.contract_id, d.state, d.attempt AS attempts,"                \
+    "SELECT d.id, d.lead_id, d.buyer_id, " EVENT_TYPE " AS event, s.campaign_id, s.contract_id, d.state, d.attempt AS attempts,"                \
     " CASE WHEN d.state = 'OPEN' THEN " TIME("d.due_at") " END AS next_attempt_at, d.last_http_status,"                \
     " " TIME("s.sold_at") " AS sold_at"                                                                                \
     " FROM delivery d LEFT JOIN sale s ON s.lead_id = d.lead_id AND s.n = d.n"                                         \
@@ -89,18 +91,21 @@ int command_delivery_list(int argc, char **argv)
     " FROM attempt a WHERE a.lead_id = lead_of_delivery($1::uuid) AND a.delivery_id = $1::uuid"
 
 static const char SHOW[] =
-    "SELECT d.id, d.buyer_id, s.campaign_id, s.contract_id, d.state, d.attempt AS attempts, d.attempts_before AS before_replay,"
+    "SELECT d.id, d.buyer_id, " EVENT_TYPE " AS event, s.campaign_id, s.contract_id, d.state, d.attempt AS attempts, d.attempts_before AS before_replay,"
     " CASE WHEN d.state = 'OPEN' THEN " TIME("d.due_at") " END AS next_attempt_at, d.last_http_status,"
     " " MONEY("s.price_cents") " AS price, s.state AS sale, " TIME("s.sold_at") " AS sold_at,"
     " d.lead_id, l.status AS lead_status, l.supplier_id, l.is_test" FROM_DELIVERY;
 
+static const char SHOW_BODY[] =
+    "SELECT f.key AS key, f.value FROM delivery d, json_each_text(d.event::json->'data') f WHERE d.lead_id = lead_of_delivery($1::uuid) AND d.id = $1::uuid";
 static const char SHOW_ATTEMPTS[] = ATTEMPTS " ORDER BY number";
 static const char SHOW_FIELDS[] =
     "SELECT f.key AS field, f.value FROM lead l, jsonb_each_text(l.fields) f WHERE l.id = lead_of_delivery($1::uuid)"
     " ORDER BY f.key COLLATE \"C\"";
 
 static const char SHOW_JSON[] =
-    "SELECT json_build_object('id', d.id, 'lead_id', d.lead_id, 'buyer_id', d.buyer_id, 'state', d.state,"
+    "SELECT json_build_object('id', d.id, 'lead_id', d.lead_id, 'buyer_id', d.buyer_id, 'event', " EVENT_TYPE ", 'body', d.event::json,"
+    " 'state', d.state,"
     " 'next_attempt_at', CASE WHEN d.state = 'OPEN' THEN " TIME("d.due_at") " END, 'last_http_status', d.last_http_status,"
     " 'attempts_before_replay', d.attempts_before,"
     " 'attempts', (SELECT coalesce(json_agg(row_to_json(a) ORDER BY a.number), '[]') FROM (" ATTEMPTS ") a),"
@@ -139,6 +144,8 @@ static int show(struct db_wait *db, const char *id, bool is_json, struct error *
     db_answer_free(&answer);
     if (rc == 0 && !is_json)
         rc = print_list(db, "attempts", SHOW_ATTEMPTS, id, err);
+    if (rc == 0 && !is_json)
+        rc = print_list(db, "the event's data", SHOW_BODY, id, err);
     return rc == 0 && !is_json ? print_list(db, "the lead's fields", SHOW_FIELDS, id, err) : rc;
 }
 

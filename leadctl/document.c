@@ -88,6 +88,7 @@ static void check_all(struct check *check)
     struct json *entry;
 
     document_check_suppression_lists(check);
+    document_check_events(check);
     EACH(entry, at, json_get(check->document, "suppliers"), &suppliers)
         document_check_supplier(check, entry, &at);
     EACH(entry, at, json_get(check->document, "buyers"), &buyers)

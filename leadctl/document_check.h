@@ -58,6 +58,12 @@ void document_check_filters(struct check *check, const struct json *campaign, co
 /* How a buyer wants its leads and what its answers mean: method, headers, format, template, responses. */
 void document_check_format(struct check *check, const struct json *buyer, const struct place *place);
 
+/* An object's url and secrets. */
+void document_check_endpoint(struct check *check, const struct json *endpoint, const struct place *place);
+
+/* The operator's endpoints for events. */
+void document_check_events(struct check *check);
+
 /* Its fields and duplicate rules; its contracts' duplicate rules. */
 void document_check_fields(struct check *check, const struct json *campaign, const struct place *place);
 

@@ -63,15 +63,22 @@ static void check_url(struct check *check, const struct json *endpoint, const st
         complain(check->list, &url, "%s", fault);
 }
 
-static void check_delivery(struct check *check, const struct json *delivery, const struct place *place)
+void document_check_endpoint(struct check *check, const struct json *endpoint, const struct place *place)
 {
-    struct place secrets = {place, "secrets", 0}, legacy = {place, "legacy_signature", 0};
+    struct place secrets = {place, "secrets", 0};
     struct json *secret;
 
-    check_url(check, delivery, place);
-    EACH(secret, at, json_get(delivery, "secrets"), &secrets)
+    check_url(check, endpoint, place);
+    EACH(secret, at, json_get(endpoint, "secrets"), &secrets)
         if (json_text(secret).ptr != NULL && !is_secret(json_text(secret)))
             complain(check->list, &at, "must be whsec_ and the base64 of at most 64 bytes");
+}
+
+static void check_delivery(struct check *check, const struct json *delivery, const struct place *place)
+{
+    struct place legacy = {place, "legacy_signature", 0};
+
+    document_check_endpoint(check, delivery, place);
     if (json_get_bool(delivery, "legacy_signature", false) && json_count(json_get(delivery, "secrets")) == 0)
         complain(check->list, &legacy, "needs a secret");
 }

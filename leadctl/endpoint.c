@@ -18,13 +18,14 @@
 
 /* A pause is told by a dispatcher, and is only as true as that is alive. */
 #define ENDPOINTS                                                                                                                    \
-    "SELECT b.id AS buyer_id, substring(b.doc #>> '{delivery,url}' FROM '^[A-Za-z]+://([^/?#]*)') AS host,"                             \
-    " CASE WHEN coalesce(b.doc #>> '{delivery,url}', '') = '' THEN 'NONE' WHEN e.is_off THEN 'OFF' WHEN p.is_alive THEN 'PAUSED'"       \
+    "SELECT b.id AS buyer_id, substring(b.url FROM '^[A-Za-z]+://([^/?#]*)') AS host,"                             \
+    " CASE WHEN coalesce(b.url, '') = '' THEN 'NONE' WHEN e.is_off THEN 'OFF' WHEN p.is_alive THEN 'PAUSED'"       \
     "  ELSE 'ON' END AS state,"                                                                                                      \
     " CASE WHEN e.is_off THEN e.reason END AS reason,"                                                                               \
     " " TIME("CASE WHEN e.is_off THEN e.changed_at WHEN p.is_alive THEN e.paused_at END") " AS since,"                               \
     " coalesce(d.open, 0) AS open, " TIME("uuid_time(d.oldest)") " AS oldest"                                                        \
-    " FROM buyer b LEFT JOIN buyer_endpoint e ON e.buyer_id = b.id"                                                                  \
+    " FROM (SELECT id, doc #>> '{delivery,url}' AS url FROM buyer UNION ALL SELECT id, doc->>'url' FROM event_endpoint WHERE is_live) b"  \
+    " LEFT JOIN buyer_endpoint e ON e.buyer_id = b.id"                                                                               \
     " LEFT JOIN LATERAL (SELECT true AS is_alive FROM stage_instance s WHERE s.stage = 'dispatcher' AND s.name = e.paused_by"        \
     "  AND e.paused_at IS NOT NULL AND s.beat_at > clock_timestamp() - interval '15 s') p ON true"                                   \
     " LEFT JOIN (SELECT buyer_id, count(*) AS open, min(lead_id::text)::uuid AS oldest FROM delivery WHERE state = 'OPEN' GROUP BY buyer_id) d" \
@@ -39,6 +40,7 @@ static const char LIST_JSON[] =
 /* $1: the buyers. A buyer that the document no longer has may still have deliveries that wait. */
 static const char UNKNOWN[] =
     "SELECT id FROM unnest($1::text[]) AS w (id) WHERE NOT EXISTS (SELECT FROM buyer b WHERE b.id = w.id)"
+    " AND NOT EXISTS (SELECT FROM event_endpoint v WHERE v.id = w.id)"
     " AND NOT EXISTS (SELECT FROM buyer_endpoint e WHERE e.buyer_id = w.id) LIMIT 1";
 
 static const char SWITCH_OFF[] =

@@ -19,12 +19,15 @@
     " FROM attempt a WHERE a.lead_id = $1::uuid"
 
 #define DELIVERIES                                                                                            \
-    "SELECT d.id, d.n, d.buyer_id, d.state, CASE WHEN d.state = 'OPEN' THEN " TIME("d.due_at") " END AS next_attempt_at" \
+    "SELECT d.id, d.n, d.buyer_id, d.event::json->>'type' AS event, d.state, CASE WHEN d.state = 'OPEN' THEN " TIME("d.due_at") " END AS next_attempt_at" \
     " FROM delivery d WHERE d.lead_id = $1::uuid"
+
+#define BUYERS_FIRST "d.event IS NOT NULL, d.n, d.id"
 
 /*
  * What was decided, flat, and behind it what was tried. place keeps the decisions of one step in their order. Whose the contract
  * is the sale says; of one that was passed over, the present configuration.
+ * Telling the operator's endpoints is no part of the lead's story.
  */
 #define TRAIL                                                                                                 \
     "SELECT t.at AS moment, 1 AS part, t.step, place, d->>'contract_id' AS contract_id, coalesce(s.buyer_id, c.buyer_id) AS buyer_id," \
@@ -35,7 +38,7 @@
     " UNION ALL SELECT a.at, 2, 'attempt', a.attempt, s.contract_id, d.buyer_id, a.verdict, 'http ' || a.http_status," \
     " 'attempt ' || a.attempt || ' to ' || d.buyer_id || ', ' || a.took_ms || ' ms'"                          \
     " FROM attempt a LEFT JOIN delivery d ON d.lead_id = a.lead_id AND d.id = a.delivery_id"                  \
-    " LEFT JOIN sale s ON s.lead_id = d.lead_id AND s.n = d.n WHERE a.lead_id = $1::uuid"
+    " LEFT JOIN sale s ON s.lead_id = d.lead_id AND s.n = d.n WHERE a.lead_id = $1::uuid AND d.event IS NULL"
 
 #define PARTS "WITH sales AS (" SALES "), attempts AS (" ATTEMPTS "), deliveries AS (" DELIVERIES "), steps AS (" TRAIL ")"
 
@@ -62,11 +65,11 @@
 
 static const char FOR_PROGRAMS[] =
     PARTS " SELECT json_build_object(" HEAD ", 'fields', l.fields, 'raw', l.raw, " REASON_LIST ", " AMOUNTS ", " SALE_LIST ","
-    " 'deliveries', (SELECT coalesce(json_agg(json_build_object('id', d.id, 'buyer_id', d.buyer_id, 'state', d.state,"
+    " 'deliveries', (SELECT coalesce(json_agg(json_build_object('id', d.id, 'buyer_id', d.buyer_id, 'event', d.event, 'state', d.state,"
     "   'next_attempt_at', d.next_attempt_at, 'attempts', (SELECT coalesce(json_agg(json_build_object('at', a.at, 'http_status', a.http_status,"
     "     'verdict', a.verdict, 'took_ms', a.took_ms, 'answer', a.answer, 'price', a.price, 'reference', a.reference,"
     "     'redirect_url', a.redirect_url) ORDER BY a.number), '[]') FROM attempts a WHERE a.delivery_id = d.id))"
-    "   ORDER BY d.n, d.id), '[]') FROM deliveries d),"
+    "   ORDER BY " BUYERS_FIRST "), '[]') FROM deliveries d),"
     " " TRAIL_LIST ") FROM lead l WHERE l.id = $1::uuid";
 
 /* Values as texts: jsonb may hold numbers that are too long to be read again. */
@@ -76,8 +79,8 @@ static const char FOR_PEOPLE[] =
     "   ORDER BY key COLLATE \"C\"), '[]')"
     "   FROM jsonb_object_keys(l.raw || l.fields) AS k (key)),"
     " " REASON_LIST ", " SALE_LIST ","
-    " 'deliveries', (SELECT coalesce(json_agg(json_build_object('id', id, 'buyer_id', buyer_id, 'state', state,"
-    "   'next_attempt_at', next_attempt_at) ORDER BY n, id), '[]') FROM deliveries),"
+    " 'deliveries', (SELECT coalesce(json_agg(json_build_object('id', d.id, 'buyer_id', buyer_id, 'event', event, 'state', state,"
+    "   'next_attempt_at', next_attempt_at) ORDER BY " BUYERS_FIRST "), '[]') FROM deliveries d),"
     " 'attempts', (SELECT coalesce(json_agg(json_build_object('delivery_id', delivery_id, 'number', number, 'at', at, 'http_status', http_status,"
     "   'verdict', verdict, 'took_ms', took_ms, 'answer', answer, 'price', price, 'reference', reference, 'redirect_url', redirect_url)"
     "   ORDER BY moment, number), '[]') FROM attempts),"

@@ -23,8 +23,8 @@ enum { CLOCKS_MS = 24 * 3600 * 1000 }; /* a catalog that is older is read again,
 enum catalog_part {
     CATALOG_KEYS = 1,      /* API keys */
     CATALOG_CAMPAIGNS = 2, /* campaigns with fields and sources */
-    CATALOG_SELLING = 4,   /* buyers, contracts, caps with their counters; needs CATALOG_CAMPAIGNS */
-    CATALOG_DELIVERY = 8,  /* buyers with endpoints and the secrets in force */
+    CATALOG_SELLING = 4,   /* buyers, contracts, caps with their counters, event endpoints; needs CATALOG_CAMPAIGNS */
+    CATALOG_DELIVERY = 8,  /* buyers with endpoints and the secrets in force; event endpoints, too, as buyers */
     CATALOG_SECRET = 16,   /* the installation's secret for digests */
     CATALOG_SUPPRESSION = 32, /* which suppression lists concern campaigns, and contracts when they are there; needs CATALOG_CAMPAIGNS */
 };
@@ -192,6 +192,12 @@ struct campaign {
     struct cap_owner caps;
 };
 
+/* An operator's endpoint, and of what it is told. */
+struct event_endpoint {
+    struct span id; /* begins with "@" */
+    unsigned types; /* bits 1u << enum event_type (proto/event.h) */
+};
+
 struct catalog {
     int64_t version;
     bool allows_private_endpoints;
@@ -211,6 +217,8 @@ struct catalog {
     size_t buyer_count;
     struct campaign *campaigns;
     size_t campaign_count;
+    struct event_endpoint *event_endpoints; /* CATALOG_SELLING */
+    size_t event_endpoint_count;
     struct pattern **patterns; /* of all campaigns, to be freed with it */
     size_t pattern_count, pattern_room;
     struct arena *arena;

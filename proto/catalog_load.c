@@ -6,6 +6,7 @@
 #include "common/map.h"
 #include "common/must.h"
 #include "proto/catalog_duplicates.h"
+#include "proto/catalog_events.h"
 #include "proto/catalog_rules.h"
 #include "proto/catalog_suppression.h"
 #include "proto/field_options.h"
@@ -27,7 +28,7 @@ static const char *const rate_words[RATE_KINDS] = {"ingest", "ping", "lookup"};
 
 /* Statements of one load, by their place in the job; -1: not asked for. */
 struct places {
-    int installation, secret, clocks, suppliers, keys, buyers, secrets, campaigns, sources, contracts, counters, suppression;
+    int installation, secret, clocks, suppliers, keys, buyers, secrets, campaigns, sources, contracts, counters, suppression, events;
 };
 
 struct load {
@@ -516,6 +517,8 @@ static int read_all(struct load *load, struct db_rows *const *rows)
         return -1;
     if (load->at.suppression >= 0)
         catalog_read_suppression(catalog, rows[load->at.suppression]);
+    if (load->at.events >= 0)
+        catalog_read_events(catalog, rows[load->at.events]);
     return 0;
 }
 
@@ -568,7 +571,7 @@ void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx)
                             "SELECT id, kind::text, campaign_id, owner_id, time_zone FROM counter WHERE is_live ORDER BY id");
     load->at.suppliers = ask(job, &next, true, "SELECT id, status, doc::text FROM supplier ORDER BY id COLLATE \"C\"");
     load->at.keys = ask(job, &next, parts & CATALOG_KEYS, "SELECT sha256, supplier_id FROM api_key ORDER BY sha256");
-    load->at.buyers = ask(job, &next, has_buyers, "SELECT b.id, b.status, b.doc::text, coalesce(e.is_off, false),"
+    load->at.buyers = ask(job, &next, has_buyers, parts & CATALOG_DELIVERY ? catalog_receivers_sql : "SELECT b.id, b.status, b.doc::text, coalesce(e.is_off, false),"
                            " coalesce(extract(epoch FROM e.changed_at) * 1000000, 0)::int8"
                            " FROM buyer b LEFT JOIN buyer_endpoint e ON e.buyer_id = b.id ORDER BY b.id COLLATE \"C\"");
     load->at.secrets = ask(job, &next, parts & CATALOG_DELIVERY,
@@ -582,6 +585,7 @@ void catalog_load(struct db *db, unsigned parts, catalog_fn *fn, void *ctx)
                              "SELECT campaign_id, id, buyer_id, status, price_cents, doc::text FROM contract"
                              " ORDER BY campaign_id COLLATE \"C\", id COLLATE \"C\"");
     load->at.suppression = ask(job, &next, parts & CATALOG_SUPPRESSION, catalog_suppression_sql);
+    load->at.events = ask(job, &next, parts & CATALOG_SELLING, catalog_events_sql);
     db_sql(job, "COMMIT");
     db_send(db, &job, on_loaded, load);
 }

@@ -367,6 +367,8 @@ static void on_read(void *ctx, struct db_rows *const *rows, const struct db_erro
         return;
     }
     batch->facts.router = span_of(stage_name(batch->stage));
+    batch->facts.event_endpoints = stage_catalog(batch->stage)->event_endpoints;
+    batch->facts.event_endpoint_count = stage_catalog(batch->stage)->event_endpoint_count;
     batch->facts.has_dispatcher = neighbours_up(stage_neighbours(batch->stage, STAGE_DISPATCHER)) > 0;
     drop_expired(batch);
     batch->decisions = arena_alloc(batch->arena, batch->count * sizeof *batch->decisions);

@@ -133,6 +133,8 @@ struct facts {
     struct map *distributing;    /* struct distributing by lead id */
     struct span router;          /* this one's name */
     bool has_dispatcher;         /* somebody could ask buyers */
+    const struct event_endpoint *event_endpoints; /* who is told of events: the catalog's */
+    size_t event_endpoint_count;
     struct map *uses;            /* struct ping_use by ping id; NULL when no lead names a ping */
 };
 

@@ -2,6 +2,7 @@
 
 #include "common/must.h"
 #include "router/store_confirm.h"
+#include "router/store_event.h"
 
 #include <string.h>
 
@@ -124,6 +125,7 @@ const struct db_statement store_statements[] = {
     {"write_leads", WRITE_LEADS}, {"write_idempotency", WRITE_IDEMPOTENCY}, {"write_keys", WRITE_KEYS},
     {"replace_keys", REPLACE_KEYS}, {"write_sales", WRITE_SALES}, {"write_deliveries", WRITE_DELIVERIES},
     {"write_trail", WRITE_TRAIL}, {"write_counters", WRITE_COUNTERS}, {"commit", COMMIT}, {"rollback", ROLLBACK},
+    {"write_events", store_write_events_sql},
     STORE_CONFIRM_STATEMENTS,
     {NULL, NULL},
 };

@@ -2,6 +2,7 @@
 
 #include "router/reply.h"
 #include "router/store_confirm.h"
+#include "router/store_event.h"
 
 #include <stdlib.h>
 
@@ -283,6 +284,7 @@ bool store_write(struct db *db, struct arena *arena, const struct decision *deci
         store_write_confirm(job, confirmed, confirmed_count, facts);
     write_keys(job, arena, facts);
     write_sales(job, &w);
+    store_write_events(job, w.told, w.told_count, facts);
     write_trail(job, &w);
     write_counters(job, arena, facts);
     if (confirmed_count > 0)

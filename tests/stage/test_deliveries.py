@@ -52,7 +52,7 @@ def test_list_shows_what_the_contract_names_newest_first(router, delivery):
     set_state(router, first[0], "FAILED", 10, 503)
     listed = delivery("list", "--json")["deliveries"]
     assert [one["id"] for one in listed] == [second[0].id, first[0].id]
-    assert listed[1] == {"id": first[0].id, "lead_id": first[0].lead_id, "buyer_id": "buyer_abc", "campaign_id": "campaign_abc123",
+    assert listed[1] == {"id": first[0].id, "lead_id": first[0].lead_id, "buyer_id": "buyer_abc", "event": None, "campaign_id": "campaign_abc123",
                          "contract_id": "buyer_abc", "state": "FAILED", "attempts": 10, "next_attempt_at": None, "last_http_status": 503,
                          "sold_at": listed[1]["sold_at"]}
     assert listed[0]["attempts"] == 0 and listed[0]["last_http_status"] is None

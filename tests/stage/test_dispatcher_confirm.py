@@ -193,7 +193,7 @@ def test_nobody_listens_there(rig):
 
 def test_many_at_once_each_get_their_verdict(rig, endpoint):
     configured(rig, endpoint.url)
-    endpoint.answer = lambda request: 200 if int(request.webhook_id[-1], 16) % 2 else 500
+    endpoint.answer = lambda request: 200 if int(request.webhook_id[-1], 16) % 2 else 422  # nothing that would pause the endpoint
     rig.start()
     for post in rig.ask(count=100, confirm_ms=20000):
         accepted = int(str(post[1])[-1], 16) % 2
@@ -222,6 +222,28 @@ def test_the_time_is_over_and_a_late_yes_sells_nothing(rig, endpoint):
     shown = json.loads(lt.leadctl("lead", "show", str(post[0]), "--json", "--dsn", rig.database.dsn()).stdout)
     assert [(each["verdict"], each["http_status"]) for each in shown["deliveries"][0]["attempts"]] == [("LATE", 200)]
     assert [step["decision"] for step in shown["trail"]] == ["LATE"]
+
+
+@pytest.mark.parametrize("is_ended", [False, True], ids=["its time is over", "its router ended it"])
+def test_a_late_yes_raises_delivery_failed_once(rig, endpoint, is_ended):
+    with Buyer() as ops:
+        rig.database.apply(document(endpoint.url, events=[{"url": ops.url, "secrets": [SECRET], "types": ["delivery.failed"]}]))
+        event, endpoint.answer = held((201, "mine"))
+        rig.start()
+        post = rig.ask(confirm_ms=20000 if is_ended else 300)
+        if is_ended:
+            endpoint.wait(1)
+            assert rig.end(post)
+        else:
+            assert rig.verdict(post) == "FAILED"
+            assert rig.query("SELECT 1 FROM delivery WHERE event IS NOT NULL") == [], "no answer is no failure: another buyer is asked"
+        event.set()
+        rig.wait_late()
+        request = ops.wait(1)[0]
+        assert request.is_signed() and request.json()["type"] == "delivery.failed"
+        assert request.data == {"id": str(post[1]), "lead_id": str(post[0]), "campaign_id": "campaign_abc123", "buyer_id": "buyer_abc", "is_test": False,
+                                "attempts": 1, "last_http_status": 201, "verdict": "LATE"}
+        eventually(lambda: rig.query("SELECT state::text FROM delivery WHERE event IS NOT NULL") == [("DELIVERED",)])
 
 
 def test_a_late_no_changes_nothing(rig, endpoint):

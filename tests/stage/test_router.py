@@ -997,7 +997,7 @@ def test_the_verdicts_and_windows_are_those_of_the_sql(database):
 
 
 ALL_TABLES = ("installation installation_secret supplier api_key buyer buyer_secret campaign campaign_supplier contract counter lead sale delivery"
-              " attempt trail duplicate_key duplicate_rule_todo idempotency_key unsettled distributing reservation stage_instance").split()
+              " attempt trail duplicate_key duplicate_rule_todo idempotency_key unsettled distributing reservation event_endpoint stage_instance").split()
 COMMON = {"stage_instance": "SIUD", "installation": "S", "campaign": "S", "campaign_supplier": "S", "supplier": "S"}
 RIGHTS = {
     "gateway": {**COMMON, "api_key": "S", "lead": "S", "installation_secret": "S"},
@@ -1005,7 +1005,7 @@ RIGHTS = {
     "router": {**COMMON, "buyer": "S", "contract": "S", "counter": "SU", "installation_secret": "S", "lead": "SI", "sale": "SI", "delivery": "SI",
                "trail": "SI", "duplicate_key": "SIUD", "idempotency_key": "SIUD", "unsettled": "SUD", "distributing": "SIUD", "reservation": "SIUD", "attempt": "S"},
     "dispatcher": {**COMMON, "buyer": "S", "buyer_secret": "S", "lead": "S", "sale": "S", "delivery": "SU", "attempt": "SI",
-                   "unsettled": "I"},
+                   "unsettled": "I", "event_endpoint": "S"},
 }
 
 

@@ -160,9 +160,21 @@ static void signs_what_goes_out(void **state)
     webhook_free(&again);
 }
 
+static void an_event_goes_as_it_is(void **state)
+{
+    struct delivery event = {.buyer_id = SPAN("@0123456789abcdef"), .event = SPAN("{\"type\" : \"lead.created\"}")};
+    struct webhook *webhook = webhook_new(&format_usual, &event);
+
+    (void)state;
+    assert_true(span_equal(webhook->body, event.event) && webhook->body.ptr != event.event.ptr);
+    assert_int_equal(webhook->header_count, 1);
+    assert_true(span_is(webhook->headers[0].value, "application/json"));
+    webhook_free(&webhook);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(makes_the_request), cmocka_unit_test(signs_what_goes_out)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(makes_the_request), cmocka_unit_test(signs_what_goes_out), cmocka_unit_test(an_event_goes_as_it_is)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
