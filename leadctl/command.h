@@ -53,6 +53,12 @@ enum { OPTION_JSON = 1 };
  */
 int options_read(struct options *options, int argc, char **argv, int operand_count, int flags);
 
+/* For commands that have options of their own: these, in their list for getopt_long(), */
+#define OPTIONS_OF_DATABASE {"dir", required_argument, NULL, 'd'}, {"dsn", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'}
+
+/* and here what it found. Takes those three from optarg; returns whether it was one of them. */
+bool options_take(struct options *options, int found);
+
 /* The connection string of --dsn, --dir or LEADLINE_DSN, in this order, else "" for the PG* environment; owned by the caller. NULL with *err. */
 char *options_dsn(const struct options *options, struct error *err);
 

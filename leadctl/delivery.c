@@ -81,10 +81,9 @@ static int read_limit(struct delivery_options *options, const char *name, const 
 
 static int read_option(struct delivery_options *options, const char *name, int found)
 {
+    if (options_take(&options->base, found))
+        return 0;
     switch (found) {
-    case 'd': options->base.dir = optarg; return 0;
-    case 's': options->base.dsn = optarg; return 0;
-    case 'j': options->base.is_json = true; return 0;
     case 'b': options->buyer = optarg; return 0;
     case 'c': options->campaign = optarg; return 0;
     case 'f': options->from = optarg; return 0;

@@ -261,19 +261,15 @@ static int run(struct preview *preview, bool is_json, struct error *err)
 static int read_arguments(struct preview *preview, struct options *options, int argc, char **argv)
 {
     static const struct option known[] = {
-        {"dir", required_argument, NULL, 'd'}, {"dsn", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
+        OPTIONS_OF_DATABASE,
         {"campaign", required_argument, NULL, 'c'}, {0}};
     struct uuid id;
     int found;
 
     while ((found = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        if (found == 'd')
-            options->dir = optarg;
-        else if (found == 's')
-            options->dsn = optarg;
-        else if (found == 'j')
-            options->is_json = true;
-        else if (found == 'c')
+        if (options_take(options, found))
+            continue;
+        if (found == 'c')
             preview->campaign_id = optarg;
         else
             return -1;

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 enum {
-    CONNECTIONS_EACH = 3,   /* that an instance may hold */
+    CONNECTIONS_EACH = 4,   /* that an instance may hold: a router does */
     CONNECTIONS_SPARE = 40, /* for leadctl and people */
     CONNECTIONS_LEAST = 100,
     START_MS = 300000, /* PostgreSQL may have much to recover */

@@ -184,11 +184,9 @@ static int command_switch(int argc, char **argv, bool is_on)
     int found, rc;
 
     while ((found = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        if (found == 'd')
-            options.dir = optarg;
-        else if (found == 's')
-            options.dsn = optarg;
-        else if (found == 'r' && !is_on)
+        if (options_take(&options, found))
+            continue;
+        if (found == 'r' && !is_on)
             wanted.reason = optarg;
         else
             return EXIT_USAGE;

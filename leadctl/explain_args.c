@@ -17,19 +17,15 @@ static int tell(const char *name, const char *sentence)
 int explain_args_read(struct explain_args *args, int argc, char **argv)
 {
     static const struct option known[] = {
-        {"dir", required_argument, NULL, 'd'}, {"dsn", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
+        OPTIONS_OF_DATABASE,
         {"campaign", required_argument, NULL, 'c'}, {"supplier", required_argument, NULL, 'S'}, {"at", required_argument, NULL, 'a'}, {0}};
     int found;
 
     memset(args, 0, sizeof *args);
     while ((found = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        if (found == 'd')
-            args->options.dir = optarg;
-        else if (found == 's')
-            args->options.dsn = optarg;
-        else if (found == 'j')
-            args->options.is_json = true;
-        else if (found == 'c')
+        if (options_take(&args->options, found))
+            continue;
+        if (found == 'c')
             args->campaign = optarg;
         else if (found == 'S')
             args->supplier = optarg;

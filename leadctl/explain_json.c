@@ -167,7 +167,10 @@ struct json *explain_json(const struct explanation *e)
     json_set(out, "sales", sales_json(e));
     json_set(out, "deliveries", json_new_list());
     json_set(out, "trail", trail_json(e, true));
-    json_set_integer(answer, "status", e->decision.answer_status);
+    if (e->decision.answer_status > 0)
+        json_set_integer(answer, "status", e->decision.answer_status);
+    else
+        json_set(answer, "status", json_new_null()); /* it depends on what the buyers answer */
     json_set(answer, "body", body);
     json_set(out, "answer", answer);
     return out;
@@ -205,7 +208,9 @@ static struct json *fields_for_people(const struct explanation *e)
 struct json *explain_json_for_people(const struct explanation *e)
 {
     struct json *out = json_new_object(), *body = answer_json(e);
-    struct span told = arena_printf(e->arena, "%lld %s", (long long)e->decision.answer_status, reason_word(e->decision.reason));
+    struct span told = e->decision.answer_status > 0
+                           ? arena_printf(e->arena, "%lld %s", (long long)e->decision.answer_status, reason_word(e->decision.reason))
+                           : SPAN("waits for the buyers asked");
 
     set_head(out, e);
     set_decided_at(out, "decided_at", e);

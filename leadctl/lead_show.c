@@ -61,7 +61,7 @@
 #define TRAIL_LIST                                                                                            \
     "'trail', (SELECT coalesce(json_agg(json_build_object('at', " TIME("moment") ", 'step', step, 'contract_id', contract_id," \
     " 'buyer_id', buyer_id, 'decision', decision, 'reason', reason, 'detail', detail)"                        \
-    " ORDER BY moment, part, step, place), '[]') FROM steps)"
+    " ORDER BY date_trunc('milliseconds', moment), part, step, place), '[]') FROM steps)"
 
 static const char FOR_PROGRAMS[] =
     PARTS " SELECT json_build_object(" HEAD ", 'fields', l.fields, 'raw', l.raw, " REASON_LIST ", " AMOUNTS ", " SALE_LIST ","

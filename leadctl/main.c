@@ -69,7 +69,8 @@ static const struct command {
      "  --at TIME     judges schedules, filters and windows of duplicates at that moment, from yesterday to eight days from now, by\n"
      "                the installation's time zone unless it names one (\"2026-11-24 09:00\"); caps are as they are now\n"
      DATABASE_OPTIONS JSON_OPTION
-     "\nAddresses, rate limits and idempotency keys are not looked at. The trail names for every contract why it was passed over.\n",
+     "\nAddresses, rate limits and idempotency keys are not looked at, and no buyer is asked anything: who sells by live bids is passed\n"
+     "over, and with `confirm` the lead waits for the first. The trail names for every contract why it was passed over.\n",
      command_explain},
     {"suppress import", "LIST FILE [--reject FILE]", "put the phones and e-mails of a CSV file on a suppression list (- reads standard input)",
      DATABASE_OPTIONS "  --reject FILE  where bad lines go; unless told FILE.rejected, and for standard input nowhere\n"

@@ -8,25 +8,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool options_take(struct options *options, int found)
+{
+    switch (found) {
+    case 'd':
+        options->dir = optarg;
+        return true;
+    case 's':
+        options->dsn = optarg;
+        return true;
+    case 'j':
+        options->is_json = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
 int options_read(struct options *options, int argc, char **argv, int operand_count, int flags)
 {
-    static const struct option with_json[] = {
-        {"dir", required_argument, NULL, 'd'}, {"dsn", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'}, {0}};
+    static const struct option with_json[] = {OPTIONS_OF_DATABASE, {0}};
     static const struct option without_json[] = {
         {"dir", required_argument, NULL, 'd'}, {"dsn", required_argument, NULL, 's'}, {0}};
     int found;
 
     memset(options, 0, sizeof *options);
-    while ((found = getopt_long(argc, argv, "", flags & OPTION_JSON ? with_json : without_json, NULL)) != -1) {
-        if (found == 'd')
-            options->dir = optarg;
-        else if (found == 's')
-            options->dsn = optarg;
-        else if (found == 'j')
-            options->is_json = true;
-        else
+    while ((found = getopt_long(argc, argv, "", flags & OPTION_JSON ? with_json : without_json, NULL)) != -1)
+        if (!options_take(options, found))
             return -1;
-    }
     options->operands = argv + optind;
     if (argc - optind == operand_count)
         return 0;

@@ -152,20 +152,16 @@ static int read_grace(const char *text, int64_t *seconds)
 static int read_options(struct options *options, int argc, char **argv, int64_t *grace_s)
 {
     static const struct option list[] = {
-        {"dir", required_argument, NULL, 'd'}, {"dsn", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
+        OPTIONS_OF_DATABASE,
         {"grace", required_argument, NULL, 'g'}, {0}};
     int found;
 
     memset(options, 0, sizeof *options);
     *grace_s = GRACE_S;
     while ((found = getopt_long(argc, argv, "", list, NULL)) != -1) {
-        if (found == 'd')
-            options->dir = optarg;
-        else if (found == 's')
-            options->dsn = optarg;
-        else if (found == 'j')
-            options->is_json = true;
-        else if (found != 'g')
+        if (options_take(options, found))
+            continue;
+        if (found != 'g')
             return -1;
         else if (read_grace(optarg, grace_s) != 0) {
             fprintf(stderr, "%s: --grace is a time like 90s, 30m, 24h or 7d, at most 366d, or 0\n", argv[0]);

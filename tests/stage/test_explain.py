@@ -286,6 +286,14 @@ def test_who_sends_it(dev):
     assert explain(dev, {"phone": "1"})["answer"]["body"]["error"] == "validation_failed"
 
 
+def test_what_depends_on_the_buyers_answers():
+    with lt.Dev(lt.document(campaigns=[lt.campaign(confirm=True)])) as confirming:
+        explained = json.loads(run(confirming, "--json", "--campaign", "campaign_abc123", "first_name=A", "last_name=B", "phone=5552223333", "email=a@b.co").stdout)
+        assert explained["status"] == "DISTRIBUTING" and explained["answer"] == {"status": None, "body": None}
+        assert [(step["contract_id"], step["decision"], step["reason"]) for step in explained["trail"]] == [("buyer_abc", "asked", None)]
+        assert "waits for the buyers asked" in run(confirming, "--campaign", "campaign_abc123", "first_name=A", "last_name=B", "phone=5552223333", "email=a@b.co").stdout
+
+
 @pytest.mark.parametrize("args, text, code, phrase", [
     (("-", "--supplier", "whom"), json.dumps(of("plain")), 1, "there is no supplier whom"),
     (("-",), json.dumps(of("plain", "whom")), 1, "there is no supplier whom"),
