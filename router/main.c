@@ -74,6 +74,7 @@ static void on_keys(void *ctx)
     struct router *self = ctx;
 
     batch_keys_read(self->batch);
+    pings_kick(self->pings);
 }
 
 static void answer_ping(void *ctx, const struct lead *lead, int status, struct span body)

@@ -179,6 +179,8 @@ static void on_read(void *ctx, struct db_rows *const *rows, const struct db_erro
             answer_unavailable(pings); /* a counter is missing: nobody can say who has room */
         facts_close(&facts);
         clear(pings);
+    } else if (error->trouble == DB_GONE && !db_is_away(pings->db)) {
+        put_back(pings); /* it comes back at once, or turns out to be away: on_state() */
     } else {
         answer_unavailable(pings);
         clear(pings);
@@ -227,11 +229,17 @@ static void judge_unread(struct pings *pings)
     clear(pings);
 }
 
+/* Is there a connection, and a key to seal with? A process that has just begun waits for both; nobody waits for a database known to be away. */
+static bool is_ready(const struct pings *pings)
+{
+    return db_is_away(pings->db) || (db_is_up(pings->db) && keyring_keys(pings->keyring)->count > 0);
+}
+
 void pings_kick(struct pings *pings)
 {
     const struct catalog *catalog = stage_catalog(pings->stage);
 
-    while (!pings->is_busy && !pings->waits_for_catalog && inbox_waiting(pings->inbox) > 0) {
+    while (!pings->is_busy && !pings->waits_for_catalog && is_ready(pings) && inbox_waiting(pings->inbox) > 0) {
         size_t i = 0;
 
         if (!take(pings))
@@ -282,7 +290,10 @@ void pings_take(struct pings *pings, struct inbox *inbox, struct entry **entry)
 
 static void on_state(void *ctx, bool is_up)
 {
-    (void)ctx, (void)is_up; /* a query that is lost is answered `unavailable`; the next one finds the connection as it is */
+    struct pings *pings = ctx;
+
+    (void)is_up;
+    loop_timer_set(pings->soon, 0, 0);
 }
 
 static void on_soon(void *ctx)
@@ -317,7 +328,7 @@ void pings_free(struct pings **pings)
 {
     if (*pings == NULL)
         return;
-    db_close(&(*pings)->db); /* a query under way is called back: its pings are answered */
+    db_close(&(*pings)->db); /* a query under way is called back */
     auctions_free(&(*pings)->auctions, (*pings)->inbox);
     loop_timer_free(&(*pings)->soon);
     inbox_free(&(*pings)->inbox);
