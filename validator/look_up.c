@@ -11,7 +11,7 @@ enum {
     KEYS_MOST = 4096,  /* of one query; a parcel that begins below is taken whole */
     ASKED_MOST_MS = 5000,
     BUSY_PER_MS = 2,   /* when more leads come than that, */
-    REST_MS = 4,       /* queries are so far apart: small ones would cost the database more than they find */
+    REST_MS = 2,       /* queries are so far apart: small ones would cost the database more than they find */
 };
 
 /* Parcels in order of arrival. */

@@ -263,7 +263,7 @@ def print_memory(used, what, want=None):
 
 def main():
     folder = testing.temp_folder("leadline-bench-", os.environ.get("BENCH_DIR") or os.path.dirname(testing.BIN))
-    many, ruled = None, {}
+    many, ruled, listed = None, {}, {}
     with load.Sink() as sink, testing.Dev(load.configuration(None), dir=os.path.join(folder, "dev"), **COUNTS) as dev:
         fsyncs, before = [machine.fsync_ms(folder)], machine.cpu_times()
         b1, b2 = (baselines.Database(dev, name) for name in ("bench_b1", "bench_b2"))
@@ -283,7 +283,7 @@ def main():
             many = measure_campaigns(dev)
     if wants("suppression"):
         with testing.Dev(suppression.configuration(False), dir=os.path.join(folder, "lists"), **COUNTS) as dev:
-            suppression.measure(dev, figures, folder, ENTRIES, RUNS, most_leads)
+            listed = suppression.measure(dev, figures, folder, ENTRIES, RUNS, most_leads)
     print_figures()
     print_suppression()
     print_costs(held, "deliveries held")
@@ -291,6 +291,8 @@ def main():
     print_costs(pinging, "a ping")
     for name, costs in ruled.items():
         print_costs(costs, f"{RULED_CONTRACTS} contracts {name}")
+    for name, costs in listed.items():
+        print_costs(costs, f"suppression, {name}")
     print_memory(used, "one campaign, after all runs")
     print_memory(many, f"{CAMPAIGNS:,} campaigns × {CONTRACTS_EACH} contracts, under load", 64)
     for fault in figures.faults:
