@@ -99,14 +99,14 @@ static int look_up(struct explain_source *source, struct explanation *out, struc
     struct hits *hits = hits_new(out->arena);
     struct listed_value *values;
     size_t count = suppressed_values(out->arena, verdict, &values);
-    struct uuid *keys = arena_alloc(out->arena, 2 * count * sizeof *keys);
+    struct sought sought;
     int rc;
 
-    for (size_t i = 0; i < count; i++) {
-        keys[2 * i] = values[i].keys.md5;
-        keys[2 * i + 1] = values[i].keys.sha256;
-    }
-    rc = count > 0 ? explain_source_hits(source, keys, 2 * count, hits, err) : 0;
+    sought_init(&sought, count);
+    for (size_t i = 0; i < count; i++)
+        sought_add(&sought, &values[i]);
+    rc = count > 0 ? explain_source_hits(source, &sought, hits, err) : 0;
+    sought_free(&sought);
     if (rc == 0 && count > 0)
         out->lead.on_lists = suppressed_judge(out->arena, hits, values, count, verdict);
     hits_free(&hits);

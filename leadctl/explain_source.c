@@ -110,12 +110,12 @@ static void on_hits(void *ctx, struct db_rows *const *rows, const struct db_erro
         store_hits(rows, source->hits);
 }
 
-int explain_source_hits(struct explain_source *source, const struct uuid *keys, size_t count, struct hits *hits, struct error *err)
+int explain_source_hits(struct explain_source *source, const struct sought *sought, struct hits *hits, struct error *err)
 {
     if (begin(source, source->lists, err) != 0)
         return -1;
     source->hits = hits;
-    store_look_up(source->lists, keys, count, on_hits, source);
+    store_look_up(source->lists, sought, on_hits, source);
     return end(source);
 }
 

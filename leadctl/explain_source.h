@@ -23,7 +23,7 @@ struct catalog *explain_source_catalog(struct explain_source *source, struct err
 int explain_source_keys(struct explain_source *source, struct ping_keys *keys, struct error *err);
 
 /* Looks keys up on the suppression lists, as a validator does. Returns 0, or -1 with *err. */
-int explain_source_hits(struct explain_source *source, const struct uuid *keys, size_t count, struct hits *hits, struct error *err);
+int explain_source_hits(struct explain_source *source, const struct sought *sought, struct hits *hits, struct error *err);
 
 /*
  * The facts of what is wanted, in the arena; facts_close() them.

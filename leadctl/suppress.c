@@ -14,14 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The keys of all values: of a plain one both, or only that under which it is stored. NULL after the mistakes were told; owned by the caller. */
-static struct uuid *read_values(const char *name, char **values, int count, bool wants_both, size_t *key_count)
+/* The keys of all values: of a plain one both, or only that under which it is stored. NULL after the mistakes were told; owned by the caller.
+ * kinds is set to theirs, bits of enum suppression_kind. */
+static struct uuid *read_values(const char *name, char **values, int count, bool wants_both, size_t *key_count, unsigned *kinds)
 {
     struct uuid *keys = must_alloc((size_t)count * 2 * sizeof *keys);
     struct arena *arena = arena_new();
     bool is_good = true;
 
     *key_count = 0;
+    *kinds = 0;
     for (int i = 0; i < count; i++) {
         struct span text = span_of(values[i]);
         struct suppression_entry entry;
@@ -34,6 +36,9 @@ static struct uuid *read_values(const char *name, char **values, int count, bool
             continue;
         }
         keys[(*key_count)++] = entry.keys.sha256;
+        *kinds |= 1u << suppression_kind_of(type, entry.is_md5);
+        if (entry.is_hash) /* of whatever it is */
+            *kinds |= 1u << suppression_kind_of(FIELD_EMAIL, entry.is_md5);
         if (wants_both && !entry.is_hash)
             keys[(*key_count)++] = entry.keys.md5;
     }
@@ -52,18 +57,19 @@ static int with_list(const char *name, const struct suppress_options *options, b
     struct suppress_list list;
     struct uuid *keys = NULL;
     size_t count = 0;
+    unsigned kinds = 0;
     struct db_wait *db;
     struct error err;
     int64_t rows = -1;
 
     if (!options->is_all) {
-        keys = read_values(name, options->database.operands + 1, options->operand_count - 1, !is_add, &count);
+        keys = read_values(name, options->database.operands + 1, options->operand_count - 1, !is_add, &count, &kinds);
         if (keys == NULL)
             return EXIT_FAILED;
     }
     db = options_connect(&options->database, &err);
     if (db != NULL && is_add && suppress_list_find_live(db, id, &list, &err) == 0)
-        rows = suppress_add(db, &list, keys, count, &err);
+        rows = suppress_add(db, &list, kinds, keys, count, &err);
     else if (db != NULL && !is_add && suppress_list_find(db, id, &list, &err) == 0)
         rows = options->is_all ? suppress_remove_all(db, &list, &err) : suppress_remove(db, &list, keys, count, &err);
     if (rows < 0)

@@ -52,6 +52,7 @@ struct import {
     struct uuid *values;
     size_t value_count;
     int64_t chunk_begin;
+    unsigned kinds; /* of the values so far: bits of enum suppression_kind */
     char *rejected_path; /* NULL: nowhere */
     FILE *rejected;
     struct suppress_list list;
@@ -268,6 +269,7 @@ static int read_record(struct import *import, const struct csv_record *record, s
         why = suppression_entry_read(import->arena, column->type, text, &entry);
         if (why == NULL) {
             import->values[import->value_count++] = entry.keys.sha256;
+            import->kinds |= 1u << suppression_kind_of(column->type, entry.is_md5);
             import->now.values++;
         } else if (len < sizeof whys) {
             len += (size_t)snprintf(whys + len, sizeof whys - len, "%s%s %s", len > 0 ? "; " : "", column->name, why);
@@ -284,7 +286,7 @@ static int send_chunk(struct import *import, bool is_over, struct error *err)
 {
     if (import->rejected != NULL && (fflush(import->rejected) != 0 || fdatasync(fileno(import->rejected)) != 0) && errno != EINVAL)
         return error_errno(err, "cannot write %s", import->rejected_path);
-    if (suppress_import_chunk(import->db, &import->list, import->identity, import->values, import->value_count, &import->now, is_over, err) != 0)
+    if (suppress_import_chunk(import->db, &import->list, import->identity, import->kinds, import->values, import->value_count, &import->now, is_over, err) != 0)
         return -1;
     import->value_count = 0;
     import->chunk_begin = import->now.offset_bytes;

@@ -13,10 +13,14 @@ static const char FIND[] = "SELECT number, is_live FROM suppression_list WHERE i
 static const char ADD[] =
     "INSERT INTO suppression_entry (value, list) SELECT v, $2::integer FROM unnest($1::uuid[]) AS u(v) ORDER BY v ON CONFLICT DO NOTHING";
 
+/* In the transaction that adds, so that nobody sees the entries without it. */
+static const char ADD_KINDS[] = "UPDATE suppression_list SET kinds = kinds | $2::integer WHERE number = $1::integer AND kinds & $2::integer <> $2::integer";
+
 static const char REMOVE[] = "DELETE FROM suppression_entry WHERE value = ANY ($1::uuid[]) AND list = $2::integer";
 
 static const char REMOVE_ALL[] = "DELETE FROM suppression_entry WHERE list = $1::integer";
 static const char FORGET_IMPORTS[] = "DELETE FROM suppression_import WHERE list = $1::integer";
+static const char FORGET_KINDS[] = "UPDATE suppression_list SET kinds = 0 WHERE number = $1::integer";
 static const char FORGET_LIST[] = "DELETE FROM suppression_list WHERE number = $1::integer AND NOT is_live";
 
 static const char COUNTS[] =
@@ -112,9 +116,23 @@ static int64_t do_with(struct db_wait *db, const char *sql, const struct suppres
     return rows;
 }
 
-int64_t suppress_add(struct db_wait *db, const struct suppress_list *list, struct uuid *values, size_t count, struct error *err)
+/* Within the transaction. Returns 0, or -1 with *err. */
+static int add_kinds(struct db_wait *db, const struct suppress_list *list, unsigned kinds, struct error *err)
 {
-    return do_with(db, ADD, list, values, count, err);
+    char text[12];
+
+    snprintf(text, sizeof text, "%u", kinds);
+    return db_wait_do(db, ADD_KINDS, DB_PARAMS(list->number, text), err) < 0 ? -1 : 0;
+}
+
+int64_t suppress_add(struct db_wait *db, const struct suppress_list *list, unsigned kinds, struct uuid *values, size_t count, struct error *err)
+{
+    int64_t rows;
+
+    if (db_wait_do(db, "BEGIN", DB_NO_PARAMS, err) < 0 || add_kinds(db, list, kinds, err) != 0)
+        return -1;
+    rows = do_with(db, ADD, list, values, count, err);
+    return rows < 0 || db_wait_do(db, "COMMIT", DB_NO_PARAMS, err) < 0 ? -1 : rows;
 }
 
 int64_t suppress_remove(struct db_wait *db, const struct suppress_list *list, struct uuid *values, size_t count, struct error *err)
@@ -129,7 +147,7 @@ int64_t suppress_remove_all(struct db_wait *db, const struct suppress_list *list
     if (db_wait_do(db, LOCK, DB_PARAMS(list->number), err) < 0 || db_wait_do(db, "BEGIN", DB_NO_PARAMS, err) < 0)
         return -1;
     rows = db_wait_do(db, REMOVE_ALL, DB_PARAMS(list->number), err);
-    if (rows < 0 || db_wait_do(db, FORGET_IMPORTS, DB_PARAMS(list->number), err) < 0 ||
+    if (rows < 0 || db_wait_do(db, FORGET_KINDS, DB_PARAMS(list->number), err) < 0 || db_wait_do(db, FORGET_IMPORTS, DB_PARAMS(list->number), err) < 0 ||
         db_wait_do(db, FORGET_LIST, DB_PARAMS(list->number), err) < 0 || db_wait_do(db, "COMMIT", DB_NO_PARAMS, err) < 0)
         return -1;
     return rows;
@@ -258,13 +276,13 @@ static int check_live(struct db_wait *db, const struct suppress_list *list, stru
     return rc;
 }
 
-int suppress_import_chunk(struct db_wait *db, const struct suppress_list *list, const char *file, struct uuid *values, size_t count,
+int suppress_import_chunk(struct db_wait *db, const struct suppress_list *list, const char *file, unsigned kinds, struct uuid *values, size_t count,
                           struct suppress_progress *progress, bool is_over, struct error *err)
 {
     struct suppress_progress next = *progress;
     int64_t added;
 
-    if (db_wait_do(db, "BEGIN", DB_NO_PARAMS, err) < 0 || check_live(db, list, err) != 0)
+    if (db_wait_do(db, "BEGIN", DB_NO_PARAMS, err) < 0 || check_live(db, list, err) != 0 || add_kinds(db, list, kinds, err) != 0)
         return -1;
     added = add_chunk(db, list, values, count, &next.overlaps, err);
     if (added < 0)

@@ -23,7 +23,7 @@ int suppress_list_find(struct db_wait *db, const char *id, struct suppress_list 
 int suppress_list_find_live(struct db_wait *db, const char *id, struct suppress_list *list, struct error *err);
 
 /* Adds or removes these, in any order; committed when it returns. Returns how many were not there, or were; or -1 with *err. */
-int64_t suppress_add(struct db_wait *db, const struct suppress_list *list, struct uuid *values, size_t count, struct error *err);
+int64_t suppress_add(struct db_wait *db, const struct suppress_list *list, unsigned kinds, struct uuid *values, size_t count, struct error *err);
 int64_t suppress_remove(struct db_wait *db, const struct suppress_list *list, struct uuid *values, size_t count, struct error *err);
 
 /* Removes all entries; a list that the document does not have is then forgotten. Returns how many, or -1 with *err. */
@@ -55,7 +55,7 @@ int suppress_import_begin(struct db_wait *db, const struct suppress_list *list, 
  * progress  where the import is behind this chunk; its added grows by what was new, when it has worked
  * Returns 0, or -1 with *err: nothing of the chunk is there.
  */
-int suppress_import_chunk(struct db_wait *db, const struct suppress_list *list, const char *file, struct uuid *values, size_t count,
+int suppress_import_chunk(struct db_wait *db, const struct suppress_list *list, const char *file, unsigned kinds, struct uuid *values, size_t count,
                           struct suppress_progress *progress, bool is_over, struct error *err);
 
 #endif

@@ -34,6 +34,13 @@ bool suppression_keys_of(struct arena *arena, enum field_type type, struct span 
     return true;
 }
 
+enum suppression_kind suppression_kind_of(enum field_type type, bool is_md5)
+{
+    if (type == FIELD_PHONE)
+        return is_md5 ? SUPPRESSION_PHONE_MD5 : SUPPRESSION_PHONE_SHA256;
+    return is_md5 ? SUPPRESSION_EMAIL_MD5 : SUPPRESSION_EMAIL_SHA256;
+}
+
 /* Reads a hash into both keys. Returns false when it is of another shape. */
 static bool read_hash(struct span text, struct suppression_keys *keys)
 {
@@ -52,6 +59,7 @@ const char *suppression_entry_read(struct arena *arena, enum field_type type, st
 {
     text = span_trim(text);
     entry->is_hash = read_hash(text, &entry->keys);
+    entry->is_md5 = entry->is_hash && text.len == MD5_HEX;
     if (entry->is_hash || suppression_keys_of(arena, type, text, &entry->keys))
         return NULL;
     return type == FIELD_EMAIL ? "is no e-mail address, MD5 or SHA-256" : "is no phone number, MD5 or SHA-256";

@@ -31,9 +31,19 @@ struct suppression_keys {
  */
 bool suppression_keys_of(struct arena *arena, enum field_type type, struct span value, struct suppression_keys *keys);
 
+/*
+ * What an entry may be. A list knows of which kinds it has any, so that a lead is looked up by those only: mostly that is one search
+ * instead of four.
+ */
+enum suppression_kind { SUPPRESSION_PHONE_MD5, SUPPRESSION_PHONE_SHA256, SUPPRESSION_EMAIL_MD5, SUPPRESSION_EMAIL_SHA256, SUPPRESSION_KINDS };
+
+/* The kind of a phone's or an e-mail's (FIELD_PHONE, FIELD_EMAIL) digest. */
+enum suppression_kind suppression_kind_of(enum field_type type, bool is_md5);
+
 /* An entry as an operator gives it. */
 struct suppression_entry {
     bool is_hash;                 /* MD5 or SHA-256: keys.md5 and keys.sha256 are both that one */
+    bool is_md5;                  /* then: which */
     struct suppression_keys keys;
 };
 

@@ -160,32 +160,31 @@ static void on_answer(void *ctx, struct db_rows *const *rows, const struct db_er
     kick(look_up);
 }
 
-/* Takes from the waiting ones what one query may hold. Returns how many keys. */
+/* Takes from the waiting ones what one query may hold. Returns how many values. */
 static size_t take(struct look_up *look_up)
 {
-    size_t keys = 0;
+    size_t values = 0;
 
-    while (look_up->waiting.first != NULL && keys < KEYS_MOST) {
+    while (look_up->waiting.first != NULL && 2 * values < KEYS_MOST) {
         struct parcel *parcel = take_out(&look_up->waiting, &look_up->waiting.first);
 
-        keys += 2 * parcel->value_count;
+        values += parcel->value_count;
         append(&look_up->asked, parcel);
     }
-    return keys;
+    return values;
 }
 
 static void ask(struct look_up *look_up, size_t count)
 {
-    struct uuid *keys = must_alloc(count * sizeof *keys);
     int64_t now_ns = clock_mono_ns();
-    size_t leads = 0, at = 0;
+    struct sought sought;
+    size_t leads = 0;
 
+    sought_init(&sought, count);
     for (const struct parcel *parcel = look_up->asked.first; parcel != NULL; parcel = parcel->next) {
         for (size_t i = 0; i < parcel->count; i++)
-            for (size_t j = 0; j < parcel->leads[i].value_count; j++) {
-                keys[at++] = parcel->leads[i].values[j].keys.md5;
-                keys[at++] = parcel->leads[i].values[j].keys.sha256;
-            }
+            for (size_t j = 0; j < parcel->leads[i].value_count; j++)
+                sought_add(&sought, &parcel->leads[i].values[j]);
         leads += parcel->count;
     }
     look_up->is_asking = true;
@@ -194,8 +193,8 @@ static void ask(struct look_up *look_up, size_t count)
     look_up->asked_ns = now_ns;
     metric_add(look_up->queries, 1);
     metric_add(look_up->looked_up, (int64_t)leads);
-    store_look_up(look_up->db, keys, at, on_answer, look_up);
-    free(keys);
+    store_look_up(look_up->db, &sought, on_answer, look_up);
+    sought_free(&sought);
 }
 
 static void forget_expired(struct look_up *look_up)

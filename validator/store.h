@@ -15,7 +15,7 @@ extern const struct db_statement look_up_statements[];
 struct db *store_open(struct stage *stage, db_state_fn *on_state, void *ctx);
 
 /* One query for all these keys; its rows are for store_hits(). What is committed when it begins is seen: nothing is cached. */
-void store_look_up(struct db *db, const struct uuid *keys, size_t count, db_done_fn *fn, void *ctx);
+void store_look_up(struct db *db, const struct sought *sought, db_done_fn *fn, void *ctx);
 void store_hits(struct db_rows *const *rows, struct hits *hits);
 
 #endif

@@ -1,7 +1,9 @@
 #include "validator/suppressed.h"
 
 #include "common/map.h"
+#include "common/must.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { ERRORS_MOST = 100 };
@@ -55,6 +57,29 @@ static bool is_on(const struct hits *hits, const struct listed_value *value, int
     return has(hits, &value->keys.sha256, list) || has(hits, &value->keys.md5, list);
 }
 
+void sought_init(struct sought *sought, size_t values)
+{
+    struct uuid *room = must_alloc(SUPPRESSION_KINDS * (values + 1) * sizeof *room);
+
+    for (size_t kind = 0; kind < SUPPRESSION_KINDS; kind++) {
+        sought->keys[kind] = room + kind * (values + 1);
+        sought->counts[kind] = 0;
+    }
+}
+
+void sought_add(struct sought *sought, const struct listed_value *value)
+{
+    enum suppression_kind md5 = suppression_kind_of(value->type, true), sha256 = suppression_kind_of(value->type, false);
+
+    sought->keys[md5][sought->counts[md5]++] = value->keys.md5;
+    sought->keys[sha256][sought->counts[sha256]++] = value->keys.sha256;
+}
+
+void sought_free(struct sought *sought)
+{
+    free(sought->keys[0]);
+}
+
 /* Phone or e-mail? Returns false when it is neither. */
 static bool type_of(const struct campaign *campaign, struct span name, enum field_type *type)
 {
@@ -83,6 +108,7 @@ size_t suppressed_values(struct arena *arena, const struct verdict *verdict, str
         if (*values == NULL)
             *values = arena_alloc(arena, (normal->count - i) * sizeof **values);
         (*values)[count].field = normal->items[i].name;
+        (*values)[count].type = type;
         count += suppression_keys_of(arena, type, normal->items[i].text, &(*values)[count].keys);
     }
     return count;

@@ -13,8 +13,20 @@
 /* A value that lists may know. */
 struct listed_value {
     struct span field;
+    enum field_type type; /* FIELD_PHONE or FIELD_EMAIL */
     struct suppression_keys keys;
 };
+
+/* Keys to be looked up, by kind. */
+struct sought {
+    struct uuid *keys[SUPPRESSION_KINDS];
+    size_t counts[SUPPRESSION_KINDS];
+};
+
+/* Nothing yet, with room for so many values; sought_free() it. */
+void sought_init(struct sought *sought, size_t values);
+void sought_add(struct sought *sought, const struct listed_value *value);
+void sought_free(struct sought *sought);
 
 /*
  * The values of a lead that must be looked up: none when it has failed already, or its campaign has nothing to do with any list.

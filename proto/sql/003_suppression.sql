@@ -5,6 +5,7 @@ CREATE TABLE suppression_list (
     id text PRIMARY KEY,
     number integer GENERATED ALWAYS AS IDENTITY UNIQUE, -- in suppression_entry, which has a row for each of millions
     is_live boolean NOT NULL,                           -- the present document has it
+    kinds integer NOT NULL DEFAULT 0,                   -- of its entries: bits of enum suppression_kind; set with the first entry of a kind
     doc jsonb NOT NULL
 );
 
@@ -43,3 +44,4 @@ JOIN suppression_list l ON l.id = u.list_id;
 
 GRANT SELECT ON suppression_use TO "leadline-validator", "leadline-router";
 GRANT SELECT ON suppression_entry TO "leadline-validator";
+GRANT SELECT (is_live, kinds) ON suppression_list TO "leadline-validator";

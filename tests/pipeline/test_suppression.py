@@ -48,6 +48,28 @@ def test_a_suppressed_lead_is_refused_and_recorded(dev, client):
     assert client.ingest({**lead, "flo_campaign_id": "free"}).status == 201, "the list is not that campaign's"
 
 
+@pytest.mark.parametrize("column", ["phone", "email"])
+@pytest.mark.parametrize("form", ["plain", "md5", "sha256"])
+def test_every_kind_of_entry_is_found_by_itself(dev, client, tmp_path, column, form):
+    """Leads are looked up only by what the lists have: one kind, imported, then added."""
+    for number, command in enumerate(("import", "add")):
+        suppress(dev, "remove", "dnc", "--all")
+        assert dev.query_one("SELECT max(kinds) FROM suppression_list WHERE is_live") == 0
+        person = {"phone": f"55574{number}{len(form)}{len(column)}01", "email": f"kind.{form}.{column}.{number}@example.com"}
+        assert client.ingest(lt.lead(**person)).status == 201
+        value = person[column] if form == "plain" else getattr(hashlib, form)(person[column].encode()).hexdigest()
+        path = tmp_path / "list.csv"
+        path.write_text(f"{column}\n{value}\n")
+        suppress(dev, command, "dnc", path if command == "import" else value)
+        kinds = {"phone": {"md5": 1, "sha256": 2, "plain": 2}, "email": {"md5": 4, "sha256": 8, "plain": 8}}[column][form]
+        if command == "add" and form != "plain":
+            kinds = {"md5": 5, "sha256": 10}[form]  # a hash by itself may be of either
+        assert dev.query_one("SELECT max(kinds) FROM suppression_list WHERE is_live") == kinds
+        assert client.ingest(lt.lead(**person)).status == 422
+        assert client.ingest(lt.lead()).status == 201
+    suppress(dev, "remove", "dnc", "--all")
+
+
 def test_an_added_entry_holds_for_the_next_lead(dev, client):
     for _ in range(10):
         lead = lt.lead()
