@@ -102,6 +102,9 @@ $(OBJ)/unit/%: $(OBJ)/tests/unit/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(LINK) $(filter %.o,$^) $(ARCHIVES) $(OBJ)/proto.a $(OBJ)/common.a -lcmocka -lh2o-evloop -lssl -lcrypto -lz $(PKG_LIBS) -lm
 
+# Kept: make would remove them when all is over, and its last lines would be about that.
+.SECONDARY: $(UNIT:$(OBJ)/unit/%=$(OBJ)/tests/unit/%.o)
+
 unit: check-deps $(UNIT)
 
 test: all unit layers
