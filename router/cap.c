@@ -36,15 +36,6 @@ const struct cap *caps_full(const struct cap_owner *owner, const struct counter 
     return NULL;
 }
 
-void counter_take(struct counter *counter, int64_t cents)
-{
-    for (int window = 0; window < WINDOW_COUNT; window++) {
-        counter->leads[window]++;
-        counter->cents[window] += cents;
-    }
-    counter->is_changed = true;
-}
-
 void counter_change(struct counter *counter, int64_t leads, int64_t cents, int64_t at_us)
 {
     for (int window = 0; window < WINDOW_COUNT; window++) {

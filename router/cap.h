@@ -41,13 +41,13 @@ int64_t cap_room(const struct cap *cap, const struct counter *counter);
 /* Is there room in every cap of the owner for one more lead of that amount? Returns the first cap that is full, or NULL. */
 const struct cap *caps_full(const struct cap_owner *owner, const struct counter *counter, int64_t cents);
 
-/* Counts one lead of that amount in every window. */
-void counter_take(struct counter *counter, int64_t cents);
+#define COUNTED_NOW INT64_MAX
 
 /*
- * Counts so many leads and cents, or takes them back when they are negative, in the windows in which that moment lies.
+ * Counts so many leads and cents, or takes them back when they are negative.
  *
- * at_us  when they were counted first; windows that have turned since keep what they have
+ * at_us  COUNTED_NOW: in every window, also in one that begins later than the clock says; else when they were counted first: in the
+ *        windows in which that moment lies, those that have turned since keep what they have
  */
 void counter_change(struct counter *counter, int64_t leads, int64_t cents, int64_t at_us);
 

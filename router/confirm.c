@@ -14,14 +14,6 @@ static const struct contract *contract_of(const struct plan *plan, struct span i
     return NULL;
 }
 
-static void change(const struct facts *facts, const struct cap_owner *owner, int64_t leads, int64_t cents, int64_t at_us)
-{
-    struct counter *counter = facts_counter(facts, &owner->counter_id);
-
-    if (counter != NULL)
-        counter_change(counter, leads, cents, at_us);
-}
-
 /*
  * Takes a try's place in every cap (sign 1) or gives it back (-1). What the configuration no longer has counts nothing. The
  * lead is one lead for its source, whoever else has accepted it.
@@ -30,20 +22,20 @@ static void count_try(const struct facts *facts, const struct decision *decision
 {
     const struct plan *plan = decision->plan;
     const struct contract *contract = contract_of(plan, try->contract_id);
-    int64_t leads = decision->sale_count == 0 ? sign : 0;
+    int64_t leads = decision->sale_count == 0 ? sign : 0, at_us = sign > 0 ? COUNTED_NOW : try->reserved_us;
 
     if (plan->lead->is_test)
         return;
     if (contract != NULL) {
-        change(facts, &contract->caps, sign, sign * try->price_cents, try->reserved_us);
-        change(facts, &contract->buyer->caps, sign, sign * try->price_cents, try->reserved_us);
+        sell_change(facts, &contract->caps, sign, sign * try->price_cents, at_us);
+        sell_change(facts, &contract->buyer->caps, sign, sign * try->price_cents, at_us);
     }
     if (plan->source == NULL)
         return;
-    change(facts, &plan->source->caps, leads, sign * try->cost_cents, try->reserved_us);
+    sell_change(facts, &plan->source->caps, leads, sign * try->cost_cents, at_us);
     if (plan->source->supplier != NULL)
-        change(facts, &plan->source->supplier->caps, leads, sign * try->cost_cents, try->reserved_us);
-    change(facts, &plan->campaign->caps, leads, sign * try->cost_cents, try->reserved_us);
+        sell_change(facts, &plan->source->supplier->caps, leads, sign * try->cost_cents, at_us);
+    sell_change(facts, &plan->campaign->caps, leads, sign * try->cost_cents, at_us);
 }
 
 /* Asking -------------------------------------------------------------------------------------------------------------- */

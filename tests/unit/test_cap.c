@@ -91,13 +91,28 @@ static void taking_counts_in_every_window(void **state)
 
     (void)state;
     assert_false(counter.is_changed);
-    counter_take(&counter, 2500);
-    counter_take(&counter, 0);
+    counter_change(&counter, 1, 2500, COUNTED_NOW);
+    counter_change(&counter, 1, 0, COUNTED_NOW);
     assert_true(counter.is_changed);
     for (int window = 0; window < WINDOW_COUNT; window++) {
         assert_int_equal(counter.leads[window], window + 3);
         assert_int_equal(counter.cents[window], (window + 1) * 10 + 2500);
     }
+}
+
+static void a_place_goes_back_to_the_windows_that_it_was_taken_from(void **state)
+{
+    struct counter counter = {.id = 1, .start_us = {100, 90, 80, 70}, .leads = {9, 9, 9, 9, 9}, .cents = {90, 90, 90, 90, 90}};
+
+    (void)state;
+    counter_change(&counter, -1, -10, 85); /* hour and day have turned since */
+    for (int window = 0; window < WINDOW_COUNT; window++) {
+        assert_int_equal(counter.leads[window], window < WINDOW_WEEK ? 9 : 8);
+        assert_int_equal(counter.cents[window], window < WINDOW_WEEK ? 90 : 80);
+    }
+    counter_change(&counter, 1, 10, COUNTED_NOW); /* whatever the clock says */
+    for (int window = 0; window < WINDOW_COUNT; window++)
+        assert_int_equal(counter.leads[window], window < WINDOW_WEEK ? 10 : 9);
 }
 
 /* Starts of hour, day, week and month before and now; which windows begin anew is one bit each. */
@@ -144,6 +159,7 @@ int main(void)
         cmocka_unit_test(rooms),
         cmocka_unit_test(full_or_not),
         cmocka_unit_test(taking_counts_in_every_window),
+        cmocka_unit_test(a_place_goes_back_to_the_windows_that_it_was_taken_from),
         cmocka_unit_test(windows_roll_and_never_backwards),
     };
 
