@@ -461,11 +461,21 @@ void batch_keys_read(struct batch *batch)
     begin(batch);
 }
 
-static void begin(struct batch *batch)
+static void make_plans(struct batch *batch)
 {
     static const struct quotes nobody;
+    size_t i = 0;
+
+    for (struct entry *entry = batch->entries; entry != NULL; entry = entry->next, i++) {
+        plan_make(batch->arena, stage_catalog(batch->stage), keyring_keys(batch->keyring), &entry->lead,
+                  entry->quotes != NULL ? entry->quotes : &nobody, &batch->plans[i]);
+        batch->plans[i].left_ms = entry->expires_ms - batch->begun_ns / 1000000;
+    }
+}
+
+static void begin(struct batch *batch)
+{
     const struct catalog *catalog = stage_catalog(batch->stage);
-    size_t i;
 
     while (!batch->is_busy && !batch->waits_for_catalog && !batch->waits_for_keys && db_is_up(batch->db) && inbox_waiting(batch->inbox) > 0) {
         take(batch);
@@ -480,12 +490,7 @@ static void begin(struct batch *batch)
         batch->begun_ns = clock_mono_ns();
         batch->arena = arena_new();
         batch->plans = arena_alloc(batch->arena, batch->count * sizeof *batch->plans);
-        i = 0;
-        for (struct entry *entry = batch->entries; entry != NULL; entry = entry->next)
-{
-            plan_make(batch->arena, catalog, keyring_keys(batch->keyring), &entry->lead, entry->quotes != NULL ? entry->quotes : &nobody, &batch->plans[i]);
-            batch->plans[i++].left_ms = entry->expires_ms - batch->begun_ns / 1000000;
-        }
+        make_plans(batch);
         if (needs_keys(batch)) {
             put_back(batch);
             return;

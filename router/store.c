@@ -177,16 +177,22 @@ static void add_repeats(struct db_job *job, const struct wanted *wanted)
     db_add_uuid(job, ids > 0 ? &wanted->lead_ids[ids - 1] : &nil);
 }
 
-/* All that follows the fence; `counters` names the statement that reads them. */
-static void ask(struct db_job *job, const struct catalog *catalog, const struct wanted *wanted, const char *counters)
+/* Counters, clock and duplicate keys; `counters` names the statement that reads them. */
+static void add_state(struct db_job *job, const struct catalog *catalog, const struct wanted *wanted, const char *counters)
 {
-    db_prepared(job, "version");
     db_prepared(job, counters);
     add_counter_ids(job, wanted);
     db_prepared(job, "clock");
     add_zones(job, catalog);
     db_prepared(job, "read_keys");
     add_uuids(job, wanted->duplicate_keys, wanted->duplicate_key_count);
+}
+
+/* All that follows the fence. */
+static void ask(struct db_job *job, const struct catalog *catalog, const struct wanted *wanted, const char *counters)
+{
+    db_prepared(job, "version");
+    add_state(job, catalog, wanted, counters);
     add_repeats(job, wanted);
     if (wanted->ping_id_count > 0) {
         db_prepared(job, "read_uses");
@@ -332,13 +338,8 @@ void facts_close(struct facts *facts)
 
 /* Without locks ------------------------------------------------------------------------------------------------------- */
 
-static const char PEEK_COUNTERS[] =
-    "SELECT id, hour_start, day_start, week_start, month_start, hour_leads, day_leads, week_leads, month_leads, total_leads,"
-    " hour_cents, day_cents, week_cents, month_cents, total_cents, turn_credit"
-    " FROM counter WHERE id = ANY($1::int8[]) ORDER BY id";
-
 const struct db_statement store_peeks[] = {
-    {"peek_counters", PEEK_COUNTERS}, {"clock", CLOCK}, {"read_keys", READ_KEYS}, {"read_idempotency", READ_IDEMPOTENCY}, {"read_leads", READ_LEADS},
+    {"look_at_counters", LOOK_AT_COUNTERS}, {"clock", CLOCK}, {"read_keys", READ_KEYS}, {"read_idempotency", READ_IDEMPOTENCY}, {"read_leads", READ_LEADS},
     {NULL, NULL},
 };
 
@@ -353,12 +354,7 @@ void store_peek(struct db *db, const struct catalog *catalog, const struct wante
 {
     struct db_job *job = db_job_new();
 
-    db_prepared(job, "peek_counters");
-    add_counter_ids(job, wanted);
-    db_prepared(job, "clock");
-    add_zones(job, catalog);
-    db_prepared(job, "read_keys");
-    add_uuids(job, wanted->duplicate_keys, wanted->duplicate_key_count);
+    add_state(job, catalog, wanted, "look_at_counters");
     if (has_repeats(wanted))
         add_repeats(job, wanted);
     db_send(db, &job, done, ctx);
