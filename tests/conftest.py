@@ -31,3 +31,11 @@ def database(postgres):
     fresh = postgres.fresh_database()
     yield fresh
     fresh.drop()
+
+
+@pytest.fixture
+def client(dev):
+    """A supplier's client of the running installation, `dev`, that the test's file has."""
+    connected = leadline_testing.Client(dev.port)
+    yield connected
+    connected.close()

@@ -33,13 +33,6 @@ def dev():
         yield running
 
 
-@pytest.fixture
-def client(dev):
-    client = lt.Client(dev.port)
-    yield client
-    client.close()
-
-
 def fits(answer, path, method="post"):
     """Checks the answer against the description of that path; returns it."""
     response = openapi.resolve(openapi.API["paths"][path][method]["responses"][str(answer.status)])

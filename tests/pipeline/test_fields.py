@@ -31,13 +31,6 @@ def dev(buyer):
         yield running
 
 
-@pytest.fixture
-def client(dev):
-    client = lt.Client(dev.port)
-    yield client
-    client.close()
-
-
 def test_normal_forms_and_defaults_are_stored_and_delivered(dev, client, buyer):
     sent = lt.lead(first_name=" \u00a0JOSÉ O'NEIL", last_name=None, state="Texas", age="018", moved="2/29/2020", income="$50,000", vin="1hgb", nick="é€",
                    roof="", consent="yes")

@@ -57,13 +57,6 @@ def dev():
         yield running
 
 
-@pytest.fixture
-def client(dev):
-    client = lt.Client(dev.port)
-    yield client
-    client.close()
-
-
 def today(days_ago=0):
     local = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=days_ago)
     return local.date().isoformat()

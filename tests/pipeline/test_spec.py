@@ -44,13 +44,6 @@ def dev():
         yield running
 
 
-@pytest.fixture
-def client(dev):
-    client = lt.Client(dev.port)
-    yield client
-    client.close()
-
-
 def spec(client, campaign="campaign_abc123", **headers):
     answer = fits(client.get(PATH + campaign, **headers), "/spec", "get")
     assert answer.status == 200 and answer.headers["vary"] == "Accept"

@@ -46,13 +46,6 @@ def dev(buyer):
         yield running
 
 
-@pytest.fixture
-def client(dev):
-    client = lt.Client(dev.port)
-    yield client
-    client.close()
-
-
 def is_problem(answer, status, word):
     """One shape of every error."""
     assert answer.status == status, answer.body
