@@ -8,10 +8,12 @@
 #include "common/json.h"
 
 /*
- * Whoever changes the configuration holds this first, in his transaction: no router is between its fence and its
- * commit then (DESIGN.md, 3). Routers take the same lock shared.
+ * SQL, two statements: whoever changes the configuration holds this first, in his transaction: no router is between its fence and
+ * its commit then (DESIGN.md, 3). Routers take the same lock shared, so nothing is sold meanwhile: of a leadctl that is stopped
+ * in the middle (Ctrl-Z) PostgreSQL ends the session.
  */
-#define CONFIGURATION_FENCE "SELECT pg_advisory_xact_lock(4701, 1)"
+#define CONFIGURATION_FENCE \
+    "SET LOCAL idle_in_transaction_session_timeout = '2s'; SELECT pg_advisory_xact_lock(4701, 1)"
 
 /* SQL: a new version, told to everybody who listens; gives its number. The last statement before COMMIT. */
 #define CONFIGURATION_BUMP                                                                                        \

@@ -1,6 +1,7 @@
 #include "router/batch.h"
 
 #include "common/clock.h"
+#include "common/db_frozen.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/must.h"
@@ -262,6 +263,7 @@ static void surprise(struct batch *batch, const struct db_error *error)
         return;
     case DB_CONFLICT:
         log_event(LOG_DEBUG, "batch.retried", "sqlstate=%s leads=%zu", error->sqlstate, batch->count);
+        db_end_frozen(batch->db, error);
         put_back(batch);
         break;
     case DB_DOWN:

@@ -1,5 +1,6 @@
 #include "router/settle.h"
 
+#include "common/db_frozen.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/must.h"
@@ -114,10 +115,12 @@ static void fail(struct settle *settle, const struct db_error *error)
 {
     if (error->trouble == DB_REFUSED || error->trouble == DB_DOWN)
         log_event(LOG_ERROR, "settle.failed", "sqlstate=%s statement=%d", error->sqlstate, error->statement);
-    if (error->trouble == DB_GONE)
+    if (error->trouble == DB_GONE) {
         settle->is_busy = false;
-    else
-        end(settle);
+        return;
+    }
+    end(settle);
+    db_end_frozen(settle->db, error);
 }
 
 enum { WRITE_LOCK, WRITE_WRITE };

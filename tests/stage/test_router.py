@@ -12,6 +12,7 @@ import random
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 import uuid
@@ -712,6 +713,96 @@ def test_a_frozen_router_frees_its_locks(rig):
     assert rig.ask(frozen, rig.item()).status == 200
     assert rig.statuses() == {"ACCEPTED": 20, "UNMATCHED": 6}
     rig.check()
+
+
+class HalfWay:
+    """Stands between a process and PostgreSQL's socket. From arm(text) on, it holds back all that follows text in what the process sends."""
+
+    def __init__(self, rig):
+        server = rig.database.server
+        self.folder = testing.temp_folder("leadline-half-")
+        self.server_path = f"{server.socket_dir}/.s.PGSQL.{server.port}"
+        self.dsn = rig.database.dsn("leadline-router").replace(server.socket_dir, self.folder)
+        self.text = None
+        self.is_holding = threading.Event()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(f"{self.folder}/.s.PGSQL.{server.port}")
+        self.listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def arm(self, text):
+        self.text = text
+
+    def _accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self.server_path)
+            threading.Thread(target=self._pass, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self._pass, args=(server, client, False), daemon=True).start()
+
+    def _pass(self, source, target, is_up):
+        is_held = False
+        try:
+            while data := source.recv(65536):
+                if is_held:
+                    continue
+                if is_up and self.text is not None and self.text in data:
+                    data = data[:data.index(self.text) + len(self.text)]
+                    self.text = None
+                    is_held = True
+                    self.is_holding.set()
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        source.close()
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.mark.parametrize("text", [b"write_counters", b"read_keys"], ids=["in its write", "in its read"])
+def test_a_router_that_freezes_in_the_middle_of_its_words_is_cut_off(rig, text):
+    """PostgreSQL waits for the rest of the statements, with the locks held, and none of its time limits ends that."""
+    rig.apply(document(buyers=[buyer(caps=[{"window": "total", "leads": 100}])]))
+    half = HalfWay(rig)
+    frozen = rig.start(dsn=half.dsn)
+    other = rig.start()
+    half.arm(text)
+    items = rig.items(3, left_ms=60000)
+    ids = rig.send(frozen, items)
+    assert half.is_holding.wait(10)
+    assert [rig.ask(other, rig.item()).status for _ in range(3)] == [201] * 3
+    assert re.search(r"event=database.frozen_ended .*count=1", other.log())
+    assert {answer.status for answer in rig.answers(ids, seconds=20)} == {201}  # the frozen one has found its connection gone
+    assert rig.query_one("SELECT total_leads FROM counter WHERE kind = 'buyer'") == 6
+    rig.check()
+    half.close()
+
+
+def test_an_apply_that_is_stopped_in_the_middle_holds_nobody_up(rig):
+    """Ctrl-Z, behind the fence."""
+    rig.apply(document(buyers=[buyer()]))
+    router = rig.start()
+    holder = rig.database.connect()
+    query(holder, "BEGIN; LOCK TABLE buyer IN ACCESS EXCLUSIVE MODE")
+    changed = document(buyers=[buyer(name="Another")])
+    path = os.path.join(testing.temp_folder("leadline-apply-"), "document.json")
+    with open(path, "w") as file:
+        json.dump(changed, file)
+    apply = testing.spawn([testing.program("leadctl"), "apply", path, "--dsn", rig.database.dsn()], signal.SIGKILL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    eventually(lambda: rig.query("SELECT 1 FROM pg_stat_activity WHERE application_name = 'leadctl' AND wait_event_type = 'Lock'"))
+    apply.send_signal(signal.SIGSTOP)
+    query(holder, "ROLLBACK")
+    assert rig.ask(router, rig.item(left_ms=30000)).status == 201
+    apply.send_signal(signal.SIGCONT)
+    assert apply.wait(20) == 1 and apply.stderr.read().startswith(b"leadctl apply: ")
+    assert rig.query_one("SELECT catalog_version FROM installation") == rig.version
 
 
 def test_a_router_frozen_after_its_write_answers_what_it_wrote(rig):
