@@ -96,6 +96,9 @@ struct recorded {
     struct span body;
 };
 
+/* Whose caps a try takes a place in. */
+enum try_owner { TRY_CONTRACT, TRY_BUYER, TRY_SOURCE, TRY_SUPPLIER, TRY_CAMPAIGN, TRY_OWNERS };
+
 /* One buyer that is asked whether it takes the lead: a row of table reservation. */
 struct try {
     int64_t number; /* from 1 */
@@ -104,6 +107,7 @@ struct try {
     int64_t cost_cents; /* by which this sale raises the supplier's cost */
     struct uuid delivery_id;
     int64_t reserved_us, deadline_us;
+    int64_t counter_ids[TRY_OWNERS]; /* 0: that one has no counter now */
     struct span dispatcher; /* of a new one: who posts it */
     int64_t limit_ms;       /* of a new one: the time that its buyer has */
     enum try_state { TRY_OPEN, TRY_ACCEPTED, TRY_REFUSED } state;

@@ -395,6 +395,45 @@ def test_a_campaign_that_is_gone_meanwhile(rig, asked):
     assert rig.query("SELECT status::text FROM lead") == [("ACCEPTED",)]
 
 
+def without_its_contract(changed):
+    del changed["campaigns"][0]["contracts"][0]
+
+
+def with_its_contract_for_the_other(changed):
+    changed["campaigns"][0]["contracts"][0]["buyer_id"] = "b"
+
+
+def without_its_campaign(changed):
+    del changed["campaigns"][0]
+
+
+def without_its_source(changed):
+    changed["suppliers"].append(supplier("another", "another-key"))
+    changed["campaigns"][0]["sources"][0]["supplier_id"] = "another"
+
+
+@pytest.mark.parametrize("word", ["REJECTED", "DELIVERED"])
+@pytest.mark.parametrize("change", [without_its_contract, with_its_contract_for_the_other, without_its_campaign, without_its_source])
+def test_a_place_goes_back_to_whom_it_was_taken_from(rig, asked, change, word):
+    """Whatever an operator makes of the contract, the campaign or the source while the buyer is asked."""
+    was = confirmed(["a", "b"])
+    was["campaigns"][0]["contracts"][1]["status"] = "PAUSED"
+    changed = json.loads(json.dumps(was))
+    change(changed)
+    rig.apply(was)
+    router = rig.start()
+    ids = rig.send(router, [rig.item()])
+    post = asked.next()
+    rig.apply(changed)
+    asked.say(post, word)
+    assert rig.answers(ids)[0].status == (201 if word == "DELIVERED" else 200)
+    live = {(kind, owner) for kind, owner in rig.query("SELECT kind::text, owner_id FROM counter WHERE is_live")}
+    for rows in zip(rig.query(SUMS), recounted(rig)):
+        assert rows[0][:2] not in live or rows[0] == rows[1]
+    rig.apply(was)
+    assert rig.query(SUMS) == recounted(rig)
+
+
 def test_a_cap_that_comes_while_buyers_are_asked_counts_them(rig, asked):
     rig.apply(confirmed(["a"], caps=[]))
     router = rig.start()
