@@ -83,11 +83,11 @@ static struct try *ask_next(struct arena *arena, struct facts *facts, const stru
     int64_t left_ms = (decision->deadline_us - facts->now_us) / 1000;
     struct try *try = NULL;
 
-    if (left_ms < ASK_LEAST_MS || !facts->has_dispatcher)
-        return NULL;
     for (size_t i = 0; i < count; i++) {
         struct candidate *candidate = &plan->candidates[i];
 
+        if (candidate->pass == PASS_NONE && (left_ms < ASK_LEAST_MS || !facts->has_dispatcher))
+            candidate->pass = PASS_NO_TIME;
         if (candidate->pass != PASS_NONE || was_asked(decision->distributing, candidate->contract->id))
             continue;
         if (try != NULL) {

@@ -38,6 +38,7 @@
 struct lead_key {
     struct uuid key;   /* nil: the lead lacks one of its fields */
     int64_t window_us; /* of the rule; the longest of those with this key */
+    const struct duplicate_rule *rule; /* of a campaign's; NULL: a buyer's */
 };
 
 /* The keys under which a buyer remembers the lead if it is sold to it: one for each of the buyer's rules. */
@@ -174,6 +175,9 @@ struct decision {
     size_t sale_count;
     int64_t price_cents, cost_cents;
     const struct cap *full;     /* of SOURCE_CAPPED */
+    const char *whose;          /* of SOURCE_CAPPED whose cap, of SOURCE_PAUSED who is: "campaign", "source", "supplier" */
+    struct span matched;        /* of DUPLICATE: the rule and the lead, for the trail */
+    bool has_candidates;        /* its contracts were judged: the trail names them, whatever became of it */
     bool is_full;               /* of a ping: who would buy has no room */
     const struct recorded *recorded;
     const struct decision *follows;

@@ -157,6 +157,7 @@ void sell_to_nobody(struct decision *decision)
             continue;
         decision->state = LEAD_REJECTED;
         decision->reason = REASON_SOURCE_CAPPED;
+        decision->whose = candidate->pass == PASS_SOURCE_CAP ? "source" : "supplier";
         decision->full = candidate->full;
         return;
     }

@@ -338,6 +338,16 @@ def test_a_bad_lead_is_not_asked_for(rig, asked):
     asked.nobody()
 
 
+def test_without_time_nobody_is_asked(rig, asked):
+    rig.apply(confirmed(["a", "b"], deadline_ms=40))
+    router = rig.start()
+    ids = rig.send(router, [rig.item()])
+    assert rig.answers(ids)[0].status == 200
+    asked.nobody()
+    assert trail(rig, ids[0]) == [["passed_over", "a", "no_time"], ["passed_over", "b", "no_time"]]
+    check(rig)
+
+
 def test_without_a_dispatcher_nothing_is_claimed(make_rig):
     rig = make_rig(dispatchers=0)
     rig.apply(confirmed())
