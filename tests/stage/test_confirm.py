@@ -444,6 +444,25 @@ def test_a_place_goes_back_to_whom_it_was_taken_from(rig, asked, change, word):
     assert rig.query(SUMS) == recounted(rig)
 
 
+def test_a_rule_that_comes_while_a_buyer_is_asked_sees_the_lead(rig, asked):
+    """apply returns when the lead is decided: it is sold, and counts for the campaign's new rule and for the buyer's."""
+    by_phone = [{"fields": ["phone"], "window_days": 30}]
+    rig.apply(confirmed(["a"], duplicates=[]))
+    router = rig.start()
+    ids = rig.send(router, [rig.item(somebody := person())])
+    post = asked.next()
+    changed = confirmed(["a"], duplicates=by_phone)
+    changed["campaigns"].append(campaign("other", contracts=[contract("a", duplicates=by_phone)]))
+    applying = threading.Thread(target=rig.apply, args=[changed])
+    applying.start()
+    eventually(lambda: rig.query("SELECT 1 FROM duplicate_rule_todo"))
+    asked.say(post, "DELIVERED")
+    applying.join(20)
+    assert rig.answers(ids)[0].status == 201
+    assert rig.ask(router, rig.item({**person(), "phone": somebody["phone"]})).status == 409
+    assert data(rig.ask(router, rig.item({**person(), "phone": somebody["phone"]}, campaign="other")))["status"] == "UNMATCHED"
+
+
 def test_a_cap_that_comes_while_buyers_are_asked_counts_them(rig, asked):
     rig.apply(confirmed(["a"], caps=[]))
     router = rig.start()
