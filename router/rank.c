@@ -12,7 +12,7 @@ static const char *const words[] = {
     [PASS_SOURCE_CAP] = "source_cap", [PASS_SUPPLIER_CAP] = "supplier_cap", [PASS_CAMPAIGN_CAP] = "campaign_cap",
     [PASS_OTHER_BUYER] = "other_buyer", [PASS_NOT_OFFERED] = "not_offered", [PASS_NO_BID] = "no_bid", [PASS_EXCLUSIVE] = "exclusive",
     [PASS_SAME_BUYER] = "same_buyer", [PASS_SOLD_OUT] = "sold_out",
-    [PASS_NO_ENDPOINT] = "no_endpoint", [PASS_ASKED] = "", [PASS_LATER] = "",
+    [PASS_NO_ENDPOINT] = "no_endpoint", [PASS_NO_TIME] = "no_time", [PASS_ASKED] = "", [PASS_LATER] = "",
 };
 
 const char *pass_word(enum pass pass)
@@ -39,6 +39,7 @@ bool pass_is_full(enum pass pass)
     case PASS_SUPPRESSED:
     case PASS_ENDPOINT_OFF:
     case PASS_NO_ENDPOINT:
+    case PASS_NO_TIME:
     case PASS_ASKED:
     case PASS_LATER:
     case PASS_OTHER_BUYER:

@@ -29,7 +29,7 @@ def configuration():
         ping_post("turns", distribution="ROUND_ROBIN"), ping_post("dear", distribution="HIGHEST_BID", max_sells=2),
         lt.campaign("direct", sources=OURS, contracts=copy.deepcopy(TWO)),
         ping_post("one_buyer_twice", contracts=[lt.contract(id="a1", priority=1), lt.contract(id="a2", price="30.00", priority=2)]),
-        ping_post("asked", confirm=True, max_sells=2, contracts=[lt.contract(exclusive_price="60.00")]),
+        ping_post("quiet", sources=[lt.source(answer="received")]), ping_post("asked", confirm=True, max_sells=2, contracts=[lt.contract(exclusive_price="60.00")]),
         ping_post("not_ours", sources=[lt.source("other")]),
     ]
     suppliers = [lt.supplier(), lt.supplier("other", key="other_key"), lt.supplier("tester", key="test_key", test_mode=True)]
@@ -280,6 +280,13 @@ def test_a_ping_is_used_up_by_a_sale(dev, client):
     assert dev.query("SELECT lead_id::text, expires_at > now() + interval '1 hour' FROM ping_used u JOIN lead l ON l.id = u.lead_id WHERE l.id = %s",
                      sold.data["id"]) == [(sold.data["id"], True)]
     assert dev.query_one("SELECT count(*) FROM lead WHERE raw->>'flo_ping_id' = %s AND status = 'ACCEPTED'", ping["ping_id"]) == 1
+
+
+def test_a_used_ping_tells_no_more_than_the_sale_did(dev, client):
+    ping = pinged(client, flo_campaign_id="quiet")
+    told = post(client, ping, flo_campaign_id="quiet")
+    assert told.data == {"id": told.data["id"], "status": "RECEIVED"}
+    is_refused(dev, post(client, ping, flo_campaign_id="quiet"), "ping_used", data=told.data)
 
 
 def test_one_ping_posted_many_times_at_once_is_sold_once(dev, client):
