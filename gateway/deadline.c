@@ -1,11 +1,13 @@
 #include "gateway/deadline.h"
 
-/* The number, or 0 when it is none that could shorten anything. */
-static int64_t number_of(struct span text)
+#include "proto/normal.h"
+
+/* The number, as the validator will read it, or 0 when it is none that could shorten anything. */
+static int64_t number_of(struct arena *arena, struct span text)
 {
     int64_t value = 0;
 
-    text = span_trim(text);
+    text = normal_number(arena, span_trim(text));
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] < '0' || text.ptr[i] > '9' || value > FLO_TIMEOUT_MS_MOST)
             return 0;
@@ -14,12 +16,12 @@ static int64_t number_of(struct span text)
     return value;
 }
 
-int64_t deadline_read(const struct catalog *catalog, const struct field_list *fields, int64_t otherwise_ms)
+int64_t deadline_read(struct arena *arena, const struct catalog *catalog, const struct field_list *fields, int64_t otherwise_ms)
 {
     const struct field *campaign_id = field_find(fields, SPAN("flo_campaign_id")), *timeout = field_find(fields, SPAN("flo_timeout_ms"));
     const struct campaign *campaign = campaign_id != NULL ? catalog_campaign(catalog, span_trim(campaign_id->text)) : NULL;
     int64_t deadline_ms = campaign != NULL && campaign->deadline_ms > 0 ? campaign->deadline_ms : otherwise_ms;
-    int64_t asked_ms = timeout != NULL ? number_of(timeout->text) : 0;
+    int64_t asked_ms = timeout != NULL ? number_of(arena, timeout->text) : 0;
 
     return asked_ms >= FLO_TIMEOUT_MS_LEAST && asked_ms < deadline_ms ? asked_ms : deadline_ms;
 }

@@ -7,10 +7,11 @@
 #ifndef LEADLINE_GATEWAY_DEADLINE_H
 #define LEADLINE_GATEWAY_DEADLINE_H
 
+#include "common/arena.h"
 #include "proto/catalog.h"
 #include "proto/field.h"
 
-/* fields: as sent; otherwise_ms: the gateway's own. */
-int64_t deadline_read(const struct catalog *catalog, const struct field_list *fields, int64_t otherwise_ms);
+/* arena: to work in; fields: as sent; otherwise_ms: the gateway's own. */
+int64_t deadline_read(struct arena *arena, const struct catalog *catalog, const struct field_list *fields, int64_t otherwise_ms);
 
 #endif

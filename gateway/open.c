@@ -154,7 +154,7 @@ static struct neighbour *pass_on(struct open_requests *all, struct span item)
     return NULL;
 }
 
-void open_lead(struct open_requests *all, struct request *request, struct lead *lead)
+void open_lead(struct open_requests *all, struct request *request, struct arena *arena, struct lead *lead)
 {
     int64_t now_ms = clock_mono_ms();
     struct neighbour *validator;
@@ -162,7 +162,7 @@ void open_lead(struct open_requests *all, struct request *request, struct lead *
 
     lead->id = uuid_v7(clock_wall_ms());
     lead->gateway = span_of(stage_name(all->gateway->stage));
-    lead->left_ms = deadline_read(stage_catalog(all->gateway->stage), &lead->fields, all->deadline_ms);
+    lead->left_ms = deadline_read(arena, stage_catalog(all->gateway->stage), &lead->fields, all->deadline_ms);
     all->scratch->len = 0;
     frame_put_lead(all->scratch, lead);
     validator = pass_on(all, buf_span(all->scratch));

@@ -35,9 +35,10 @@ bool open_has_room(struct open_requests *all, size_t body_bytes);
 /*
  * Stamps the lead with its id, passes it on and waits for its answer; or answers 503 at once when no validator takes it.
  *
- * lead  supplier, request id, fields and raw text are set; borrowed for the call
+ * arena  the lead's
+ * lead   supplier, request id, fields and raw text are set; borrowed for the call
  */
-void open_lead(struct open_requests *all, struct request *request, struct lead *lead);
+void open_lead(struct open_requests *all, struct request *request, struct arena *arena, struct lead *lead);
 
 /* An answer came. One that nobody waits for is dropped. */
 void open_answer(struct open_requests *all, const struct answer *answer);

@@ -141,7 +141,7 @@ static void on_post(struct request *request, const struct supplier *supplier)
     else {
         if (lead.mode == MODE_PING)
             lead.raw = SPAN("{}");
-        open_lead(request->gateway->open, request, &lead);
+        open_lead(request->gateway->open, request, arena, &lead);
     }
     if (json != NULL)
         json_free(&json);

@@ -79,6 +79,7 @@ static bool is_absent_BYTES(const struct span *bytes) { return bytes->len == 0; 
 static bool is_absent_UUID(const struct uuid *id) { return uuid_is_nil(id); }
 static bool is_absent_INT(const int64_t *value) { return *value == 0; }
 static bool is_absent_BOOL(const bool *value) { return !*value; }
+static bool is_absent_FIELDS(const struct field_list *fields) { return fields->count == 0; }
 static bool is_absent_ERRORS(const struct field_errors *errors) { return errors->count == 0; }
 
 void frame_head(struct buf *out, enum frame_kind kind, struct span sender, int64_t sent_at_ms, size_t count)

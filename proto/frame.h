@@ -39,7 +39,12 @@ enum frame_kind {
 enum { FRAME_KINDS = FRAME_VERDICTS + 1 };
 
 /* What the supplier asks for, in struct lead. */
-enum lead_mode { MODE_INGEST = 0, MODE_PING = 1, MODE_FULL = 2 };
+enum lead_mode {
+    MODE_INGEST = 0,
+    MODE_PING = 1,
+    MODE_FULL = 2,
+    MODE_ADOPTED = 3, /* recorded as DISTRIBUTING by another router; in no frame */
+};
 
 #define FRAME_C_UUID struct uuid
 #define FRAME_C_TEXT struct span

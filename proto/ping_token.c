@@ -56,19 +56,19 @@ static void digest_fields(const struct field **fields, size_t count, uint8_t dig
     buf_free(&buf);
 }
 
-void ping_token_fields(struct arena *arena, const struct field_list *normal, struct ping_token *token)
+void ping_token_fields(struct arena *arena, const struct field_list *said, struct ping_token *token)
 {
-    const struct field **sorted = arena_alloc(arena, normal->count * sizeof *sorted);
+    const struct field **sorted = arena_alloc(arena, said->count * sizeof *sorted);
 
-    must(normal->count <= FIELDS_MOST);
-    for (size_t i = 0; i < normal->count; i++)
-        sorted[i] = &normal->items[i];
-    qsort(sorted, normal->count, sizeof *sorted, by_name);
-    token->names = arena_alloc(arena, normal->count * sizeof *token->names);
-    token->name_count = normal->count;
-    for (size_t i = 0; i < normal->count; i++)
+    must(said->count <= FIELDS_MOST);
+    for (size_t i = 0; i < said->count; i++)
+        sorted[i] = &said->items[i];
+    qsort(sorted, said->count, sizeof *sorted, by_name);
+    token->names = arena_alloc(arena, said->count * sizeof *token->names);
+    token->name_count = said->count;
+    for (size_t i = 0; i < said->count; i++)
         token->names[i] = ping_token_hash(sorted[i]->name);
-    digest_fields(sorted, normal->count, token->digest);
+    digest_fields(sorted, said->count, token->digest);
 }
 
 static bool has_name(const struct ping_token *token, struct span name)
@@ -81,15 +81,15 @@ static bool has_name(const struct ping_token *token, struct span name)
     return false;
 }
 
-bool ping_token_agrees(struct arena *arena, const struct ping_token *token, const struct field_list *normal)
+bool ping_token_agrees(struct arena *arena, const struct ping_token *token, const struct field_list *said)
 {
-    const struct field **found = arena_alloc(arena, normal->count * sizeof *found);
+    const struct field **found = arena_alloc(arena, said->count * sizeof *found);
     uint8_t digest[16];
     size_t count = 0;
 
-    for (size_t i = 0; i < normal->count; i++)
-        if (has_name(token, normal->items[i].name))
-            found[count++] = &normal->items[i];
+    for (size_t i = 0; i < said->count; i++)
+        if (has_name(token, said->items[i].name))
+            found[count++] = &said->items[i];
     if (count != token->name_count)
         return false;
     qsort(found, count, sizeof *found, by_name);

@@ -11,7 +11,7 @@
  *     name's hash 8 | offers, best first: contract id, buyer id's hash 8, price, exclusive price
  *
  * Prices are cents in groups of seven bits, lowest first, the high bit meaning that more follow.
- * The digest is over names and normal forms of the fields that were in the ping, sorted by name; the hashes find these among the fields of
+ * The digest is over names and texts of the fields that were in the ping (router/plan.h, plan_said), sorted by name; the hashes find these among the fields of
  * the post. What does not fit into a field's 4,096 bytes is not offered: that is beyond 200 fields and 14 offers with the longest ids.
  *
  * Pure: keys and times are arguments (randomness apart: nonces).
@@ -71,8 +71,8 @@ uint64_t ping_token_hash(struct span text);
 /* Was this buyer's contract among the offers? */
 bool ping_token_offers(const struct ping_token *token, struct span buyer_id);
 
-/* Takes the fields of a ping (normal forms, at most FIELDS_MOST) into the token: names and digest, in the arena. */
-void ping_token_fields(struct arena *arena, const struct field_list *normal, struct ping_token *token);
+/* Takes the fields of a ping (at most FIELDS_MOST) into the token: names and digest, in the arena. */
+void ping_token_fields(struct arena *arena, const struct field_list *said, struct ping_token *token);
 
 /*
  * Seals the token with the sealing key and appends it to out.
@@ -90,7 +90,7 @@ enum ping_token_fault {
 /* Reads a token; its lists and texts live in the arena. Whether it has expired and whose it is, is the caller's business. */
 enum ping_token_fault ping_token_open(struct arena *arena, const struct ping_keys *keys, struct span text, struct ping_token *token);
 
-/* Are the fields that were in the ping in the post, too, and the same? normal: the post's normal forms. */
-bool ping_token_agrees(struct arena *arena, const struct ping_token *token, const struct field_list *normal);
+/* Are the fields that were in the ping in the post, too, and the same? said: the post's. */
+bool ping_token_agrees(struct arena *arena, const struct ping_token *token, const struct field_list *said);
 
 #endif

@@ -44,7 +44,7 @@ static bool take(struct adopt *adopt, struct arena *arena, struct hold *hold, co
 {
     struct lead lead = {
         .id = db_uuid(rows, row, 0), .supplier_id = arena_copy(arena, db_text(rows, row, 1)), .campaign_id = arena_copy(arena, db_text(rows, row, 2)),
-        .is_test = db_bool(rows, row, 3), .is_resent = true, .ping_id = arena_copy(arena, db_text(rows, row, 5)),
+        .is_test = db_bool(rows, row, 3), .is_resent = true, .mode = MODE_ADOPTED, .ping_id = arena_copy(arena, db_text(rows, row, 5)),
         .wanted_buyer_id = arena_copy(arena, db_text(rows, row, 6)),
     };
     char id[UUID_TEXT_BYTES];

@@ -34,7 +34,7 @@ static bool has_locks(const struct facts *facts, const struct try *try)
 
 /* Asking -------------------------------------------------------------------------------------------------------------- */
 
-static bool was_asked(const struct distributing *before, struct span contract_id)
+bool confirm_was_asked(const struct distributing *before, struct span contract_id)
 {
     for (size_t i = 0; before != NULL && i < before->try_count; i++)
         if (span_equal(before->tries[i].contract_id, contract_id))
@@ -81,17 +81,16 @@ static struct try *ask_next(struct arena *arena, struct facts *facts, const stru
 {
     const struct plan *plan = decision->plan;
     int64_t left_ms = (decision->deadline_us - facts->now_us) / 1000;
+    bool is_over = (left_ms < ASK_LEAST_MS || !facts->has_dispatcher) && (int64_t)decision->sale_count < plan->campaign->max_sells;
     struct try *try = NULL;
 
     for (size_t i = 0; i < count; i++) {
         struct candidate *candidate = &plan->candidates[i];
 
-        if (candidate->pass == PASS_NONE && (left_ms < ASK_LEAST_MS || !facts->has_dispatcher))
-            candidate->pass = PASS_NO_TIME;
-        if (candidate->pass != PASS_NONE || was_asked(decision->distributing, candidate->contract->id))
+        if (candidate->pass != PASS_NONE || confirm_was_asked(decision->distributing, candidate->contract->id))
             continue;
-        if (try != NULL) {
-            candidate->pass = PASS_LATER;
+        if (try != NULL || is_over) {
+            candidate->pass = try != NULL ? PASS_LATER : PASS_NO_TIME;
             continue;
         }
         candidate->pass = candidate->contract->buyer->url[0] == '\0' ? PASS_NO_ENDPOINT : sell_judge(arena, facts, decision, candidate);

@@ -35,6 +35,9 @@ void confirm_begin(struct arena *arena, struct facts *facts, struct decision *de
 /* The lead is recorded as DISTRIBUTING: goes on with it, or says until when that has to wait. */
 void confirm_step(struct arena *arena, struct facts *facts, struct decision *decision);
 
+/* Was this contract's buyer asked before? before: NULL: nobody was. */
+bool confirm_was_asked(const struct distributing *before, struct span contract_id);
+
 /* Do we know yet what becomes of the leads that hold this one's keys? If not, it has to wait. */
 bool confirm_must_wait(const struct facts *facts, const struct plan *plan);
 

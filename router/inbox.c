@@ -90,6 +90,8 @@ static struct entry *add(struct inbox *inbox, const struct lead *lead, struct ho
     entry->bytes = sizeof *entry + 3 * lead->raw.len; /* raw, and what is made of it */
     for (size_t i = 0; i < lead->fields.count; i++) /* the normal forms, which may be the campaign's defaults, and their decoding */
         entry->bytes += sizeof(struct field) + lead->fields.items[i].text.len;
+    for (size_t i = 0; i < lead->undefined.count; i++)
+        entry->bytes += sizeof(struct field) + lead->undefined.items[i].text.len;
     map_put(inbox->in_hand, uuid_span(&entry->lead.id), entry);
     inbox->bytes += entry->bytes;
     join_line(inbox, entry);

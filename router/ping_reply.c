@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "proto/money.h"
 #include "proto/problem.h"
+#include "router/plan.h"
 
 enum { ROOM_BYTES = 1024 };
 
@@ -68,7 +69,7 @@ static void add_buyers(const struct plan *plan, size_t count, struct buf *body)
         buf_add_span(body, candidate->contract->buyer->id);
         buf_add_text(body, "\",\"price\":\"");
         buf_add_text(body, money_text(candidate->price_cents, price));
-        if (plan->campaign->max_sells > 1 && candidate->exclusive_cents > 0) {
+        if (plan->campaign->max_sells > 1 && !plan->campaign->is_confirmed && candidate->exclusive_cents > 0) {
             buf_add_text(body, "\",\"exclusive_price\":\"");
             buf_add_text(body, money_text(candidate->exclusive_cents, price));
         }
@@ -84,10 +85,12 @@ static struct ping_reply offer(struct arena *arena, const struct ping_keys *keys
         .supplier_id = plan->lead->supplier_id, .campaign_id = plan->campaign->id,
     };
     struct buf *body = buf_new(ROOM_BYTES);
+    struct field_list said;
     char at[CLOCK_TEXT_BYTES];
     size_t count;
 
-    ping_token_fields(arena, &plan->lead->fields, &token);
+    plan_said(arena, plan->campaign, plan->lead, &said);
+    ping_token_fields(arena, &said, &token);
     add_offers(arena, plan, &token);
     buf_add_text(body, "{\"accepted\":true,\"ping_id\":\"");
     count = ping_token_seal(keys, &token, body);

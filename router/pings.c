@@ -274,7 +274,7 @@ void pings_catalog_changed(struct pings *pings)
 
 void pings_add(struct pings *pings, const struct lead *lead, struct hold *hold, int64_t expires_ms)
 {
-    if (lead->fields.count > FIELDS_MOST) /* no validator lets that pass */
+    if (lead->fields.count + lead->undefined.count > FIELDS_MOST) /* no validator lets that pass */
         pings->answer(pings->ctx, lead, reason_http(REASON_INTERNAL), SPAN(""));
     else
         inbox_add(pings->inbox, lead, hold, expires_ms);

@@ -17,16 +17,38 @@ static struct uuid lookup_key(struct arena *arena, const struct catalog *catalog
 
 /* Pings ------------------------------------------------------------------------------------------------------------------- */
 
-/* What is wrong between the lead and the ping that it names, or NULL. */
-static const char *ping_mismatch(struct arena *arena, const struct lead *lead, const struct ping_token *ping)
+void plan_said(struct arena *arena, const struct campaign *campaign, const struct lead *lead, struct field_list *said)
 {
+    said->items = arena_alloc(arena, (lead->fields.count + lead->undefined.count) * sizeof *said->items);
+    said->count = 0;
+    for (size_t i = 0; i < lead->fields.count; i++) {
+        const struct field *field = &lead->fields.items[i];
+        const struct field_spec *spec = campaign_field(campaign, field->name);
+
+        said->items[said->count] = *field;
+        if (spec != NULL)
+            said->items[said->count].text = normal_match(arena, spec->type, field->text);
+        said->count++;
+    }
+    for (size_t i = 0; i < lead->undefined.count; i++)
+        said->items[said->count++] = lead->undefined.items[i];
+}
+
+/* What is wrong between the lead and the ping that it names, or NULL. */
+static const char *ping_mismatch(struct arena *arena, const struct campaign *campaign, const struct lead *lead, const struct ping_token *ping)
+{
+    struct field_list said;
+
+    if (lead->mode == MODE_ADOPTED)
+        return NULL; /* found right when it was recorded */
     if (!span_equal(ping->supplier_id, lead->supplier_id))
         return "flo_ping_id is of another supplier";
     if (!span_equal(ping->campaign_id, lead->campaign_id))
         return "flo_ping_id is of another campaign";
     if (ping->is_test != lead->is_test)
         return "a test's ping is for test leads only, and no other is";
-    if (!ping_token_agrees(arena, ping, &lead->fields))
+    plan_said(arena, campaign, lead, &said);
+    if (!ping_token_agrees(arena, ping, &said))
         return "fields that were in the ping are not as they were";
     if (lead->wanted_buyer_id.len > 0 && !ping_token_offers(ping, lead->wanted_buyer_id))
         return "flo_buyer_id is no buyer of the ping";
@@ -39,7 +61,7 @@ static void read_ping(struct arena *arena, const struct ping_keys *keys, struct 
 
     switch (ping_token_open(arena, keys, plan->lead->ping_id, ping)) {
     case PING_TOKEN_GOOD:
-        plan->ping_message = ping_mismatch(arena, plan->lead, ping);
+        plan->ping_message = ping_mismatch(arena, plan->campaign, plan->lead, ping);
         break;
     case PING_TOKEN_NO_KEY:
         plan->lacks_ping_key = true;

@@ -20,6 +20,12 @@
 void plan_make(struct arena *arena, const struct catalog *catalog, const struct ping_keys *keys, const struct lead *lead, const struct quotes *quotes,
                struct plan *plan);
 
+/*
+ * What the lead says, as a ping and its post are compared (ping_token.h): the normal forms of the campaign's fields, e-mails wholly in lower
+ * case, and the others as they were sent.
+ */
+void plan_said(struct arena *arena, const struct campaign *campaign, const struct lead *lead, struct field_list *said);
+
 /* Might buyers be asked for bids on this lead or ping, before it is decided? */
 bool plan_needs_bids(const struct catalog *catalog, const struct lead *lead);
 

@@ -3,6 +3,7 @@
 #include "common/json.h"
 #include "proto/money.h"
 #include "proto/problem.h"
+#include "router/confirm.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,6 +37,11 @@ static void set_money(struct json *object, const char *key, int64_t cents)
 
 /* The answer ---------------------------------------------------------------------------------------------------------- */
 
+static enum answer_form form_of(const struct plan *plan)
+{
+    return plan->source != NULL ? plan->source->answer : ANSWER_SALE; /* a source may have gone while buyers were asked */
+}
+
 static struct json *buyers_json(const struct decision *decision)
 {
     struct json *list = json_new_list();
@@ -64,7 +70,7 @@ static void set_redirect(struct json *data, const struct decision *decision)
 static void answer_sale(struct arena *arena, struct decision *decision)
 {
     const struct plan *plan = decision->plan;
-    enum answer_form form = plan->source != NULL ? plan->source->answer : ANSWER_SALE; /* a source may have gone while buyers were asked */
+    enum answer_form form = form_of(plan);
     bool is_sold = decision->sale_count > 0;
     struct json *body = json_new_object(), *data = json_new_object();
 
@@ -89,7 +95,7 @@ static void answer_sale(struct arena *arena, struct decision *decision)
     decision->answer_body = print(arena, &body);
 }
 
-/* What the supplier gets of a lead that was recorded but not taken; of a used ping that lead which has used it. */
+/* What the supplier gets of a lead that was recorded but not taken; of a used ping that lead which has used it, no more than it was told then. */
 static struct json *refused_data(const struct decision *decision)
 {
     const struct lead *lead = decision->plan->lead;
@@ -97,6 +103,10 @@ static struct json *refused_data(const struct decision *decision)
     struct json *data = json_new_object();
 
     set_uuid(data, "id", use != NULL ? &use->lead_id : &lead->id);
+    if (use != NULL && form_of(decision->plan) == ANSWER_RECEIVED) {
+        json_set_text(data, "status", SPAN("RECEIVED"));
+        return data;
+    }
     json_set_text(data, "status", use != NULL ? use->status : span_of(lead_state_word(decision->state)));
     if (use != NULL)
         json_set(data, "buyer_id", use->buyer_id.len > 0 ? json_new_text(use->buyer_id) : json_new_null());
@@ -263,7 +273,14 @@ static void put_candidate(struct buf *out, const struct candidate *candidate)
     buf_add_text(out, "}");
 }
 
-/* What one buyer said, and who is asked next. */
+/* Would have been asked later, and is not: there is no room, or no time, any more. Those behind max_sells need no telling. */
+static bool is_out(const struct decision *decision, const struct candidate *candidate)
+{
+    return candidate->pass != PASS_NONE && candidate->pass != PASS_ASKED && candidate->pass != PASS_LATER && candidate->pass != PASS_SOLD_OUT &&
+           !confirm_was_asked(decision->distributing, candidate->contract->id);
+}
+
+/* What one buyer said, who is passed over now, and who is asked next. */
 static void put_step(struct buf *out, const struct decision *decision)
 {
     const struct try *settled = decision->settled;
@@ -278,6 +295,12 @@ static void put_step(struct buf *out, const struct decision *decision)
         buf_add_text(out, "}");
         separator = ",";
     }
+    for (size_t i = 0; i < decision->plan->eligible_count; i++)
+        if (is_out(decision, &decision->plan->candidates[i])) {
+            buf_add_text(out, separator);
+            put_candidate(out, &decision->plan->candidates[i]);
+            separator = ",";
+        }
     if (decision->asked != NULL) {
         buf_add_text(out, separator);
         put_chosen(out, decision->asked->contract_id, "asked", decision->asked->price_cents, SPAN(""));

@@ -25,6 +25,7 @@ void judge_tell(const struct catalog *catalog, const struct verdict *verdict, st
     lead->is_test = verdict->is_test;
     lead->ping_id = verdict->ping_id;
     lead->wanted_buyer_id = verdict->wanted_buyer_id;
+    lead->undefined = lead->mode == MODE_PING || lead->ping_id.len > 0 ? verdict->undefined : (struct field_list){NULL, 0};
     if (verdict->is_full && lead->mode == MODE_INGEST)
         lead->mode = MODE_FULL;
 }

@@ -100,8 +100,17 @@ static void judge_undefined(struct judging *judging, const struct field *field)
     const char *why = NULL;
     enum normal result = normal_check(field, &why);
 
-    if (result != NORMAL_OK)
+    struct field_list *undefined = &judging->verdict->undefined;
+    struct field form = {.name = field->name, .kind = field->kind, .text = span_trim(field->text)};
+
+    if (result != NORMAL_OK) {
         complain(judging, field->name, normal_code(result), span_of(why));
+        return;
+    }
+    if (undefined->items == NULL)
+        undefined->items = arena_alloc(judging->arena, judging->sent->count * sizeof *undefined->items);
+    if (form.text.len > 0)
+        undefined->items[undefined->count++] = form;
 }
 
 /* Must it be there? A ping says as much as its supplier wants to say, and whose it is and for what. */

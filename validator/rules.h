@@ -38,6 +38,7 @@ struct verdict {
     struct field_errors errors;      /* of VALIDATION_FAILED: one or more */
     struct field_list normal;        /* normal forms of the good fields that are defined and no control fields, in the order sent; then
                                         the defaults of absent ones, by name */
+    struct field_list undefined;     /* good fields that the campaign does not define, trimmed, in the order sent */
     struct span campaign_id;         /* as sent, when there is such a campaign; absent otherwise */
     const struct campaign *campaign; /* NULL when there is none */
     const struct source *source;     /* the supplier's place there; NULL when there is none */

@@ -82,9 +82,10 @@ def test_all_bids_that_come_in_time(dev, world):
     assert delivered[0].data["id"] == sold.data["id"] and delivered[0].data["price"] == "19.00"
 
 
-def test_the_supplier_may_have_less_time(dev, world):
+@pytest.mark.parametrize("timeout", [600, "6e2"])
+def test_the_supplier_may_have_less_time(dev, world, timeout):
     began = time.monotonic()
-    answer = dev.client().ping(lt.ping(flo_timeout_ms=600))
+    answer = dev.client().ping(lt.ping(flo_timeout_ms=timeout))
     assert answer.status == 200 and answer.json()["accepted"] and time.monotonic() - began < 1.5
 
 

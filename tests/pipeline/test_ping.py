@@ -29,6 +29,7 @@ def configuration():
         ping_post("turns", distribution="ROUND_ROBIN"), ping_post("dear", distribution="HIGHEST_BID", max_sells=2),
         lt.campaign("direct", sources=OURS, contracts=copy.deepcopy(TWO)),
         ping_post("one_buyer_twice", contracts=[lt.contract(id="a1", priority=1), lt.contract(id="a2", price="30.00", priority=2)]),
+        ping_post("quiet", sources=[lt.source(answer="received")]), ping_post("asked", confirm=True, max_sells=2, contracts=[lt.contract(exclusive_price="60.00")]),
         ping_post("not_ours", sources=[lt.source("other")]),
     ]
     suppliers = [lt.supplier(), lt.supplier("other", key="other_key"), lt.supplier("tester", key="test_key", test_mode=True)]
@@ -163,6 +164,10 @@ def test_a_buyer_with_two_contracts_is_offered_once(dev, client):
     assert pinged(client, flo_campaign_id="one_buyer_twice")["buyers"] == [{"buyer_id": "buyer_abc", "price": "25.00"}]
 
 
+def test_where_buyers_are_asked_one_after_another_nobody_is_alone(dev, client):
+    assert pinged(client, flo_campaign_id="asked")["buyers"] == [{"buyer_id": "buyer_abc", "price": "25.00"}]
+
+
 def test_pings_take_no_turns(dev, client):
     first = [pinged(client, flo_campaign_id="turns")["buyers"] for _ in range(3)]
     assert first[0] == first[1] == first[2]
@@ -242,6 +247,11 @@ def test_a_ping_for_another_campaign(dev, client):
     assert "campaign" in is_refused(dev, post(client, pinged(client, flo_campaign_id="second")), "ping_mismatch")
 
 
+@pytest.mark.parametrize("fields", [{"subid": "8"}, {"subid": None}])
+def test_a_changed_field_that_the_campaign_does_not_define(dev, client, fields):
+    assert "fields" in is_refused(dev, post(client, pinged(client, subid="7"), **{"subid": "7", **fields}), "ping_mismatch")
+
+
 @pytest.mark.parametrize("fields", [{"state": "CA"}, {"state": None}, {"zip_code": "75202"}, {"zip_code": None}])
 def test_a_changed_field(dev, client, fields):
     assert "fields" in is_refused(dev, post(client, pinged(client, zip_code="75201"), **{"zip_code": "75201", **fields}), "ping_mismatch")
@@ -249,6 +259,7 @@ def test_a_changed_field(dev, client, fields):
 
 def test_the_same_field_in_another_notation(dev, client):
     assert post(client, pinged(client, zip_code="75201-1234", state="texas"), zip_code="75201", state="tx").status == 201
+    assert post(client, pinged(client, email=" Jane.Doe@Example.com", subid=7), email="jane.doe@example.com", subid=" 7 ").status == 201
 
 
 def test_a_buyer_that_was_not_offered(dev, client):
@@ -269,6 +280,13 @@ def test_a_ping_is_used_up_by_a_sale(dev, client):
     assert dev.query("SELECT lead_id::text, expires_at > now() + interval '1 hour' FROM ping_used u JOIN lead l ON l.id = u.lead_id WHERE l.id = %s",
                      sold.data["id"]) == [(sold.data["id"], True)]
     assert dev.query_one("SELECT count(*) FROM lead WHERE raw->>'flo_ping_id' = %s AND status = 'ACCEPTED'", ping["ping_id"]) == 1
+
+
+def test_a_used_ping_tells_no_more_than_the_sale_did(dev, client):
+    ping = pinged(client, flo_campaign_id="quiet")
+    told = post(client, ping, flo_campaign_id="quiet")
+    assert told.data == {"id": told.data["id"], "status": "RECEIVED"}
+    is_refused(dev, post(client, ping, flo_campaign_id="quiet"), "ping_used", data=told.data)
 
 
 def test_one_ping_posted_many_times_at_once_is_sold_once(dev, client):

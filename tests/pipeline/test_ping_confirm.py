@@ -75,7 +75,7 @@ def test_the_router_dies_while_the_buyer_thinks(endpoints, wanted):
     """Whoever goes on with the lead keeps to its ping, and to its buyer."""
     with lt.Dev(configuration(endpoints, routing="PING_POST"), routers=2) as dev:
         client = dev.client()
-        ping = pinged(client)
+        ping = pinged(client, subid="7")
         asked = threading.Event()
 
         def refuse(_request):
@@ -83,7 +83,7 @@ def test_the_router_dies_while_the_buyer_thinks(endpoints, wanted):
             threading.Event().wait(0.5)
             return NO
         endpoints["a"].answer = refuse
-        lead = lt.lead(flo_ping_id=ping["ping_id"], flo_buyer_id=wanted)
+        lead = lt.lead(flo_ping_id=ping["ping_id"], flo_buyer_id=wanted, subid="7")
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             first = pool.submit(lambda: dev.client().ingest(lead, idempotency_key="once"))
             assert asked.wait(10)

@@ -126,6 +126,33 @@ def test_the_first_buyer_accepts(rig, asked):
     check(rig)
 
 
+def test_who_has_no_room_when_its_turn_comes_is_in_the_trail(rig, asked):
+    contracts = [contract("a", "25.00", priority=1), contract("b", "24.00", priority=2, caps=[{"window": "day", "leads": 1}]), contract("c", "23.00", priority=3)]
+    rig.apply(confirmed(["a", "b", "c"], contracts=contracts, caps=[]))
+    router = rig.start()
+    first, = rig.send(router, [rig.item()])
+    one = asked.next()
+    second, = rig.send(router, [rig.item()])
+    asked.say(asked.next(), "REJECTED")  # b's place is the second lead's now
+    assert asked.next()["buyer"] == "b"
+    asked.say(one, "REJECTED")
+    asked.say(asked.next(), "DELIVERED")
+    assert data(rig.answers([first])[0])["buyer_id"] == "c"
+    assert trail(rig, first) == [["asked", "a", None], ["asked_later", "b", None], ["asked_later", "c", None],
+                                 ["refused", "a", "buyer_rejected"], ["passed_over", "b", "contract_cap"], ["asked", "c", None],
+                                 ["accepted", "c", None], ["sold", None, None]]
+
+
+def test_a_lead_without_the_time_to_ask_anybody(rig, asked):
+    rig.apply(confirmed())
+    router = rig.start()
+    id = uuid7()
+    eventually(lambda: rig.send(router, [rig.item(id=id, left_ms=149)]) and rig.gateway.of(id), every=0.2)  # one that waits so long is dropped
+    assert data(rig.answers([id])[0])["status"] == "UNMATCHED"
+    assert trail(rig, id) == [["passed_over", "buyer_abc", "no_time"], ["passed_over", "buyer_def", "no_time"]]
+    asked.nobody()
+
+
 @pytest.mark.parametrize("word, reason", [("REJECTED", "buyer_rejected"), ("DUPLICATE", "buyer_duplicate"), ("FAILED", "no_answer")])
 def test_a_refusal_goes_to_the_next(rig, asked, word, reason):
     rig.apply(confirmed())
@@ -191,6 +218,7 @@ def test_the_whole_has_a_deadline(rig, asked):
     assert rig.answers([id])[0].status == 200
     posts = [asked.next() for _ in range(len(rig.dispatcher.items))]
     assert len(posts) <= 2 and posts[-1]["confirm_ms"] <= 1000
+    assert [step for step in trail(rig, id) if step[0] == "passed_over"] == [["passed_over", f"buyer_{n}", "no_time"] for n in range(len(posts), 10)]
     check(rig)
 
 
