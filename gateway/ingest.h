@@ -22,7 +22,8 @@ enum media media_of(struct span content_type);
  * Reads the body into lead->raw and lead->fields, and nothing else of the lead.
  *
  * Every entry of the object becomes a field, also when there are too many or their names are too long: judging is the
- * validator's. null and empty text are left out; an object or a list is VALUE_NESTED.
+ * validator's. null and empty text are left out; an object or a list is VALUE_NESTED; a number that a double or 64 bits
+ * would round is VALUE_TEXT, as it was sent.
  *
  * arena  takes the fields; they borrow from it, from body, and from *json
  * json   the document of a JSON body, the caller's to json_free() when the lead is done with; else NULL

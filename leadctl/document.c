@@ -100,7 +100,7 @@ static void check_all(struct check *check)
 
 struct json *document_read(struct span text, struct complaints *list)
 {
-    struct check check = {.list = list};
+    struct check check = {.list = NULL};
     struct error err;
     struct json *document = json_parse(text, &err);
 
@@ -109,6 +109,7 @@ struct json *document_read(struct span text, struct complaints *list)
         return NULL;
     }
     schema_check(document_schema(), document, list);
+    check.list = complaints_new();
     check.document = document;
     check.suppliers = map_new();
     check.buyers = map_new();
@@ -117,6 +118,8 @@ struct json *document_read(struct span text, struct complaints *list)
     check.arena = arena_new();
     check_numbers(&check, document, NULL);
     check_all(&check);
+    complaints_merge(list, check.list); /* what the schema has said is not said again in other words */
+    complaints_free(&check.list);
     arena_free(&check.arena);
     map_free(&check.suppression_lists);
     map_free(&check.key_hashes);

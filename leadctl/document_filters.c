@@ -2,6 +2,7 @@
 #include "leadctl/document_check.h"
 
 #include "common/must.h"
+#include "proto/field_options.h"
 #include "proto/filter_read.h"
 
 #include <stdlib.h>
@@ -11,12 +12,15 @@ static int by_name(const void *a, const void *b)
     return span_compare(((const struct field_spec *)a)->name, ((const struct field_spec *)b)->name);
 }
 
-static void read_values(struct arena *arena, const struct json *values, struct field_spec *spec)
+/* The values of a list, in the forms that its leads have. What is wrong with its options is told elsewhere. */
+static void read_values(struct arena *arena, const struct json *field, struct field_spec *spec)
 {
-    spec->value_count = values != NULL && json_kind(values) == JSON_LIST ? json_count(values) : 0;
-    spec->values = arena_alloc(arena, spec->value_count * sizeof *spec->values);
-    for (size_t i = 0; i < spec->value_count; i++)
-        spec->values[i] = json_text(json_at(values, i));
+    struct complaints *told = complaints_new();
+
+    if (spec->type == FIELD_LIST)
+        field_options_read(arena, field, spec, told, NULL);
+    pattern_free(&spec->pattern);
+    complaints_free(&told);
 }
 
 /* The campaign's fields as far as filters need them; what is wrong with them is told elsewhere. */
@@ -42,7 +46,7 @@ static void read_fields(struct arena *arena, const struct json *list, struct cam
             *spec = (struct field_spec){.name = json_get_text(field, "name"), .type = FIELD_STRING};
         }
         spec->type = type >= 0 ? (enum field_type)type : spec->type;
-        read_values(arena, json_get(field, "values"), spec);
+        read_values(arena, field, spec);
     }
     qsort(campaign->fields, campaign->field_count, sizeof *campaign->fields, by_name);
 }

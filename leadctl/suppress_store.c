@@ -9,6 +9,10 @@
 
 static const char FIND[] = "SELECT number, is_live FROM suppression_list WHERE id = $1";
 
+/* Whoever adds single entries and whoever empties the list, one after the other: or the entry came in behind the one and the list would
+ * forget with the other of which kinds it has any. */
+static const char HOLD[] = "SELECT FROM suppression_list WHERE number = $1::integer FOR NO KEY UPDATE";
+
 /* Sorted, like all who add: two of them wait for each other in one direction only. */
 static const char ADD[] =
     "INSERT INTO suppression_entry (value, list) SELECT v, $2::integer FROM unnest($1::uuid[]) AS u(v) ORDER BY v ON CONFLICT DO NOTHING";
@@ -117,6 +121,14 @@ static int64_t do_with(struct db_wait *db, const char *sql, const struct suppres
 }
 
 /* Within the transaction. Returns 0, or -1 with *err. */
+static int hold(struct db_wait *db, const struct suppress_list *list, struct error *err)
+{
+    int64_t rows = db_wait_do(db, HOLD, DB_PARAMS(list->number), err);
+
+    return rows == 1 ? 0 : rows < 0 ? -1 : error_set(err, "the list was removed meanwhile");
+}
+
+/* Within the transaction. Returns 0, or -1 with *err. */
 static int add_kinds(struct db_wait *db, const struct suppress_list *list, unsigned kinds, struct error *err)
 {
     char text[12];
@@ -129,7 +141,7 @@ int64_t suppress_add(struct db_wait *db, const struct suppress_list *list, unsig
 {
     int64_t rows;
 
-    if (db_wait_do(db, "BEGIN", DB_NO_PARAMS, err) < 0 || add_kinds(db, list, kinds, err) != 0)
+    if (db_wait_do(db, "BEGIN", DB_NO_PARAMS, err) < 0 || hold(db, list, err) != 0 || add_kinds(db, list, kinds, err) != 0)
         return -1;
     rows = do_with(db, ADD, list, values, count, err);
     return rows < 0 || db_wait_do(db, "COMMIT", DB_NO_PARAMS, err) < 0 ? -1 : rows;
@@ -144,7 +156,7 @@ int64_t suppress_remove_all(struct db_wait *db, const struct suppress_list *list
 {
     int64_t rows = -1;
 
-    if (db_wait_do(db, LOCK, DB_PARAMS(list->number), err) < 0 || db_wait_do(db, "BEGIN", DB_NO_PARAMS, err) < 0)
+    if (db_wait_do(db, LOCK, DB_PARAMS(list->number), err) < 0 || db_wait_do(db, "BEGIN", DB_NO_PARAMS, err) < 0 || hold(db, list, err) != 0)
         return -1;
     rows = db_wait_do(db, REMOVE_ALL, DB_PARAMS(list->number), err);
     if (rows < 0 || db_wait_do(db, FORGET_KINDS, DB_PARAMS(list->number), err) < 0 || db_wait_do(db, FORGET_IMPORTS, DB_PARAMS(list->number), err) < 0 ||

@@ -5,12 +5,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { WIDTH_MOST = 100 }; /* characters; a longer cell moves the rest of its own row only */
+
+/* Does a control character begin here? U+0080 to U+009f are some: they steer terminals, too. */
+static bool is_control(struct span text, size_t at)
+{
+    unsigned char c = (unsigned char)text.ptr[at], next = at + 1 < text.len ? (unsigned char)text.ptr[at + 1] : 0;
+
+    return c < ' ' || c == 0x7f || (c == 0xc2 && next >= 0x80 && next <= 0x9f);
+}
+
 static void print_padded(struct span text, size_t width)
 {
     size_t chars = span_chars(text);
 
-    for (size_t i = 0; i < text.len; i++)
-        putchar((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7f ? '?' : text.ptr[i]);
+    for (size_t i = 0; i < text.len; i++) {
+        bool is_bad = is_control(text, i);
+
+        putchar(is_bad ? '?' : text.ptr[i]);
+        i += is_bad && (unsigned char)text.ptr[i] == 0xc2;
+    }
     for (; chars < width; chars++)
         putchar(' ');
 }
@@ -27,6 +41,7 @@ void table_print_cells(const struct span *cells, int rows, int columns)
     for (int i = 0; i < rows * columns; i++) {
         size_t chars = span_chars(shown(cells[i]));
 
+        chars = chars < WIDTH_MOST ? chars : WIDTH_MOST;
         widths[i % columns] = chars > widths[i % columns] ? chars : widths[i % columns];
     }
     for (int i = 0; i < rows * columns; i++) {

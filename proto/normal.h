@@ -16,7 +16,8 @@
  *          address literal; local part at most 64 bytes, 254 in all
  * date     YYYY-MM-DD, with or without a time behind it (the date stays      YYYY-MM-DD
  *          as written, whatever the offset); MM/DD/YYYY, M/D/YYYY
- * state    code or full name in any case; blanks and dots do not count       two upper-case letters
+ * state    code or full name in any case; blanks, dots and commas are left   two upper-case letters
+ *          out
  * zip      5 digits, 9 digits, 5-4; JSON's 75201, but not 2101: a zero       5 digits
  *          that was lost is not guessed
  * url      http or https with a host, without user, blanks and controls      scheme and host in lower case

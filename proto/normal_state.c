@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { NAME_BYTES_MOST = 32 };
+enum { NAME_BYTES_MOST = 40 };
 
 static const struct {
     const char *code;
@@ -14,7 +14,7 @@ static const struct {
 #undef US_STATE
 };
 
-/* The letters alone, in lower case. Returns absent when there is anything but letters, blanks and dots, or too much. */
+/* The letters alone, in lower case. Returns absent when there is anything but letters, blanks, dots and commas, or too much. */
 static struct span letters_of(struct span text, char *out)
 {
     size_t len = 0;
@@ -22,7 +22,7 @@ static struct span letters_of(struct span text, char *out)
     for (size_t i = 0; i < text.len; i++) {
         char c = ascii_lower(text.ptr[i]);
 
-        if (c == ' ' || c == '\t' || c == '.')
+        if (c == ' ' || c == '\t' || c == '.' || c == ',')
             continue;
         if (!ascii_is_letter(c) || len == NAME_BYTES_MOST)
             return (struct span){NULL, 0};

@@ -1,4 +1,6 @@
 """What a campaign says about its fields (SPEC 5), seen by the supplier, the operator and the buyer."""
+import json
+
 import pytest
 
 import leadline_testing as lt
@@ -92,6 +94,18 @@ def test_a_pattern_cannot_run_away(client):
     answer = client.ingest(lt.lead(age=30, slow="a" * 60 + "!"))
     assert answer.status == 400 and answer.json()["field_errors"][0]["field"] == "slow"
     assert client.ingest(lt.lead(age=30, slow="aaa")).status == 201
+
+
+def test_numbers_keep_their_digits(dev, client, buyer):
+    """Also those that JSON's usual readers round, or refuse as too large. Delivered as a number, one is a double."""
+    body = json.dumps(lt.lead())[:-1] + ', "age": 18.00000000000000000001, "source": 12345678901234567890123, "credits": 12345678901234567890, "other": 98765432109876543210}'
+    answer = client.ingest(body)
+    assert answer.status == 201, answer.body
+    delivered = lt.eventually(lambda: buyer.of_lead(answer.data["id"]))[0]
+    assert delivered.data["fields"]["source"] == "12345678901234567890123" and delivered.data["fields"]["credits"] == 12345678901234567890.0
+    assert dev.query_one("SELECT raw->>'other' FROM lead WHERE id = %s", answer.data["id"]) == "98765432109876543210"
+    answer = client.ingest(json.dumps(lt.lead())[:-1] + ', "age": 17.99999999999999999999}')
+    assert answer.status == 400 and answer.json()["field_errors"][0]["code"] == "out_of_range"
 
 
 def test_limits_on_size_and_number(client):

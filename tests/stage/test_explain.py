@@ -357,6 +357,17 @@ def test_numbers_that_are_too_long_are_shown(dev):
     assert "1000000000000000000" in dev.leadctl("lead", "show", answer.data["id"]).stdout
 
 
+def test_odd_texts_are_readable(dev):
+    """A long value moves its own row only, and nothing that a supplier sends steers the terminal."""
+    long = "x" * 4000
+    answer = dev.client(key="key-one").ingest(of("passes", note="\x1b[31m\u009b31m é\x7f", last_name=long))
+    shown = dev.leadctl("lead", "show", answer.data["id"]).stdout
+    assert "?[31m?31m é?" in shown and not {"\x1b", "\x7f", "\u009b"} & set(shown)
+    assert long in shown and all(len(line) < 300 for line in shown.splitlines() if long not in line)
+    explained = run(dev, "--campaign", "passes", "zip_code=75201", "last_name=" + long).stdout
+    assert long in explained and all(len(line) < 300 for line in explained.splitlines() if long not in line)
+
+
 def test_it_waits_for_nobody(dev):
     """Routers hold counters and the fence; explain reads past them."""
     with contextlib.closing(lt.connect(dev.dsn)) as holder:

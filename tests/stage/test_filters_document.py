@@ -49,6 +49,14 @@ def test_what_is_right_comes_back(database):
     assert "nothing changed" in testing.apply(exported, "--dsn", database.dsn()).stdout
 
 
+def test_values_of_a_list_may_be_numbers_and_booleans(database):
+    sizes = {"name": "size", "type": "list", "values": ["small", 3, 2.5, True]}
+    filters = {"all": [rule("size", "IN", ["3", 2.5, "SMALL", True]), rule("size", "!=", 3)]}
+    testing.apply(document(campaigns=[campaign(fields=[sizes], inbound_filters=filters)]), "--dsn", database.dsn())
+    wrong = document(campaigns=[campaign(fields=[sizes], inbound_filters=rule("size", "IN", [3, 4, "false"]))])
+    assert sorted(complaints(database, wrong)) == ["/campaigns/0/inbound_filters/value/1", "/campaigns/0/inbound_filters/value/2"]
+
+
 def test_every_error_has_its_place_and_nothing_changes(database):
     testing.apply(of(), "--dsn", database.dsn())
     inbound = {"all": [rule("shoe_size", "==", 1), rule("age", "~", 1), rule("age", ">=", "old"), rule("state", "IN", "TX"), rule("age", "BETWEEN", [9, 3]),

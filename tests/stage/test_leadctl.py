@@ -52,9 +52,11 @@ def version(database):
 
 
 def complaints(done):
-    """What was refused, as {pointer: sentence}."""
+    """What was refused, as {pointer: sentence}; each place is told once."""
     assert done.returncode == 1 and done.stdout == ""
-    return dict(line.split(": ", 1) for line in done.stderr.splitlines())
+    found = [line.split(": ", 1) for line in done.stderr.splitlines()]
+    assert len(dict(found)) == len(found), done.stderr
+    return dict(found)
 
 
 def spec_example():
@@ -276,6 +278,8 @@ def test_pings_go_round(database):
     ({"name": "a", "type": "list", "values": ["x"], "default": "y"}, {"default": "must be one of the values that the campaign lists"}),
     ({"name": "a", "type": "number", "max": 1e19, "values": [1, -1e25]},
      {"max": "is too large for a number here: write it as text", "values/1": "is too large for a number here: write it as text"}),
+    ({"name": "a", "type": "list", "values": "x"}, {"values": "must be a list"}),
+    ({"name": "a", "type": "list", "values": ["x", "y", "x"]}, {"values/2": "is there twice"}),
     ({"name": "a", "default": ["x"]}, {"default": "must be text or a number or true or false"}),
 ])
 def test_wrong_options_of_fields_are_refused_at_their_place(database, field, wrong):

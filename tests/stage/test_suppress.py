@@ -147,6 +147,24 @@ def test_wrong_usage(database, args, code):
     assert done.returncode == code and done.stderr and done.stdout == ""
 
 
+def test_an_entry_added_while_the_list_is_emptied_is_looked_for(database):
+    """What is on a list counts only with its kind noted; emptying the list forgets the kinds."""
+    suppress(database, "add", "dnc", "5552345678")
+    others = database.connect()
+    others.autocommit = False
+    with others.cursor() as cursor:  # the entry is on its way in from elsewhere, so that `add` has to wait for it
+        cursor.execute("INSERT INTO suppression_entry SELECT %s::uuid, number FROM suppression_list WHERE id = 'dnc'", (kept("5552345679"),))
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    add = spawn([program("leadctl"), "suppress", "add", "dnc", "5552345679", "--dsn", database.dsn()], stdout=subprocess.DEVNULL)
+    eventually(lambda: database.query_one(waiting) == 1)
+    remove = spawn([program("leadctl"), "suppress", "remove", "dnc", "--all", "--dsn", database.dsn()], stdout=subprocess.DEVNULL)
+    eventually(lambda: database.query_one(waiting) == 2 or remove.poll() is not None)
+    others.rollback()
+    others.close()
+    assert [add.wait(30), remove.wait(30)] == [0, 0]
+    assert counts(database)["dnc"] == 0 or database.query_one("SELECT kinds FROM suppression_list WHERE id = 'dnc'") != 0
+
+
 # import --------------------------------------------------------------------------------------------------------------
 
 def test_import_takes_every_shape(database):

@@ -12,14 +12,14 @@
 
 #define S(text) {(text), sizeof(text) - 1}
 
-static struct span roofs[] = {S("Tile"), S("metal")};
+static struct span roofs[] = {S("Tile"), S("metal"), S("wood")};
 
 /* Sorted by name. */
 static struct field_spec specs[] = {
     {.name = S("age"), .type = FIELD_NUMBER},      {.name = S("city"), .type = FIELD_STRING},
     {.name = S("email"), .type = FIELD_EMAIL},     {.name = S("flo_supplier_id"), .type = FIELD_STRING},
     {.name = S("moved"), .type = FIELD_DATE},      {.name = S("owner"), .type = FIELD_BOOLEAN},
-    {.name = S("phone"), .type = FIELD_PHONE},     {.name = S("roof"), .type = FIELD_LIST, .values = roofs, .value_count = 2},
+    {.name = S("phone"), .type = FIELD_PHONE},     {.name = S("roof"), .type = FIELD_LIST, .values = roofs, .value_count = 3},
     {.name = S("site"), .type = FIELD_URL},        {.name = S("state"), .type = FIELD_STATE},
     {.name = S("zip_code"), .type = FIELD_ZIP},
 };
@@ -175,6 +175,97 @@ static void rules_judge(void **state)
         got = judge(text, sent, NOON, failed, sizeof failed);
         if (got != rules[i].want)
             fail_msg("%s with %s: %c, not %c (%s)", text, sent, got, rules[i].want, failed);
+    }
+}
+
+/* Each kind of field: a normal form, itself spelled otherwise, one below it, one above it (NULL: its kind has no order), what it begins with, a
+ * pattern that finds it, and a value that the kind does not know (NULL: it knows any). */
+static const struct { const char *field, *sent, *same, *below, *above, *begin, *pattern, *wrong; } kinds[] = {
+    {"age", "21.5", "\"21.50\"", "9", "100", "21", "\"^21[.]5$\"", "\"old\""},
+    {"city", "Austin", "\" AUSTIN \"", "\"austen\"", "\"Austins\"", "\"aUs\"", "\"^AUSTIN$\"", "true"},
+    {"email", "John.Doe@example.com", "\"john.doe@EXAMPLE.com\"", "\"JOHN.DOE@example.co\"", "\"johna@example.com\"", "\"JOHN.\"", "\"doe@example[.]com$\"", "\"john\""},
+    {"moved", "2026-02-28", "\"2/28/2026\"", "\"02/27/2026\"", "\"2026-03-01T00:00:00Z\"", "\"2026-02\"", "\"^\\\\d{4}-02-28$\"", "\"2026-02-29\""},
+    {"owner", "true", "\"Yes\"", NULL, NULL, "\"TR\"", "\"^true$\"", "\"maybe\""},
+    {"phone", "+15551234567", "\"(555) 123-4567\"", "5551234566", "\"+442079460958\"", "\"+1555\"", "\"^[+]1555\\\\d{7}$\"", "\"555\""},
+    {"roof", "Tile", "\"tILE\"", "\"METAL\"", "\"wood\"", "\"ti\"", "\"^tile$\"", "\"straw\""},
+    {"site", "https://example.com/a", "\"HTTPS://EXAMPLE.COM/A\"", "\"http://example.com/a\"", "\"https://example.com/b\"", "\"HTTPS:\"", "\"/A$\"", "\"example.com\""},
+    {"state", "TX", "\"texas\"", "\"Tennessee\"", "\"ut\"", "\"t\"", "\"^tx$\"", "\"Bavaria\""},
+    {"zip_code", "75201", "\"75201-1234\"", "75200", "\"75202\"", "752", "\"^752\"", "\"752\""},
+};
+
+/* @: the value spelled otherwise, < below it, > above it, ^ its beginning, ~ a pattern, ? one that its kind does not know. For a kind without order
+ * what has < or > in it is left out, and `in order` is an error. */
+static const struct { const char *op, *value; bool is_order; char want; } of_every_kind[] = {
+    {"==", "@", false, 'y'}, {"==", ">", false, 'n'}, {"==", "?", false, '-'}, {"==", "[@]", false, '-'}, {"==", NULL, false, '-'},
+    {"!=", "@", false, 'n'}, {"!=", "<", false, 'y'}, {"!=", "?", false, '-'},
+    {"IN", "[@]", false, 'y'}, {"IN", "[<,@,>]", false, 'y'}, {"IN", "[>,<]", false, 'n'}, {"IN", "[@,?]", false, '-'}, {"IN", "@", false, '-'}, {"IN", "[]", false, '-'},
+    {"NOT IN", "[@]", false, 'n'}, {"NOT IN", "[<,@,>]", false, 'n'}, {"NOT IN", "[>,<]", false, 'y'}, {"NOT IN", "[?]", false, '-'}, {"NOT IN", "@", false, '-'},
+    {">", "<", true, 'y'}, {">", "@", true, 'n'}, {">", ">", true, 'n'}, {">", "?", true, '-'},
+    {"<", "<", true, 'n'}, {"<", "@", true, 'n'}, {"<", ">", true, 'y'}, {"<", "?", true, '-'},
+    {">=", "<", true, 'y'}, {">=", "@", true, 'y'}, {">=", ">", true, 'n'}, {">=", "?", true, '-'},
+    {"<=", "<", true, 'n'}, {"<=", "@", true, 'y'}, {"<=", ">", true, 'y'}, {"<=", "?", true, '-'},
+    {"BETWEEN", "[<,>]", true, 'y'}, {"BETWEEN", "[@,@]", true, 'y'}, {"BETWEEN", "[<,@]", true, 'y'}, {"BETWEEN", "[@,>]", true, 'y'}, {"BETWEEN", "[<,<]", true, 'n'},
+    {"BETWEEN", "[>,>]", true, 'n'}, {"BETWEEN", "[>,<]", true, '-'}, {"BETWEEN", "[@,?]", true, '-'}, {"BETWEEN", "[@]", true, '-'}, {"BETWEEN", "@", true, '-'},
+    {"CONTAINS", "^", false, 'y'}, {"CONTAINS", "\"#\"", false, 'n'}, {"CONTAINS", "[^]", false, '-'}, {"CONTAINS", "\" \"", false, '-'},
+    {"DOES NOT CONTAIN", "^", false, 'n'}, {"DOES NOT CONTAIN", "\"#\"", false, 'y'}, {"DOES NOT CONTAIN", NULL, false, '-'},
+    {"STARTS WITH", "^", false, 'y'}, {"STARTS WITH", "\"#\"", false, 'n'}, {"STARTS WITH", "{}", false, '-'},
+    {"MATCHES", "~", false, 'y'}, {"MATCHES", "\"#\"", false, 'n'}, {"MATCHES", "\"[\"", false, '-'}, {"MATCHES", "1", false, '-'},
+    {"IS EMPTY", NULL, false, 'n'}, {"IS EMPTY", "@", false, '-'}, {"IS NOT EMPTY", NULL, false, 'y'}, {"IS NOT EMPTY", "null", false, '-'},
+};
+
+/* Writes the value for that kind. Returns false when the kind has none such. */
+static bool value_for(size_t kind, const char *pattern, char *out, size_t room)
+{
+    size_t len = 0;
+
+    out[0] = '\0';
+    for (const char *at = pattern; *at != '\0'; at++) {
+        const char *piece = *at == '@' ? kinds[kind].same : *at == '<' ? kinds[kind].below : *at == '>' ? kinds[kind].above : *at == '^' ? kinds[kind].begin :
+                            *at == '~' ? kinds[kind].pattern : *at == '?' ? kinds[kind].wrong : "";
+
+        if (piece == NULL)
+            return false;
+        len += (size_t)snprintf(out + len, room - len, "%.*s", piece[0] == '\0' ? 1 : (int)strlen(piece), piece[0] == '\0' ? at : piece);
+    }
+    return true;
+}
+
+static void judge_kind(size_t kind, size_t row)
+{
+    const char *op = of_every_kind[row].op, *pattern = of_every_kind[row].value;
+    bool has_order = kinds[kind].below != NULL, passes_absent = strcmp(op, "!=") == 0 || strstr(op, "NOT IN") == op || strcmp(op, "DOES NOT CONTAIN") == 0;
+    char value[256], text[512], sent[256], failed[256], got, want = of_every_kind[row].want;
+
+    if (pattern != NULL && !value_for(kind, pattern, value, sizeof value)) {
+        if (!of_every_kind[row].is_order)
+            return;
+        value_for(kind, "@", value, sizeof value);
+    }
+    if (of_every_kind[row].is_order && !has_order)
+        want = '-';
+    snprintf(text, sizeof text, "{\"field\":\"%s\",\"op\":\"%s\"%s%s}", kinds[kind].field, op, pattern != NULL ? ",\"value\":" : "", pattern != NULL ? value : "");
+    snprintf(sent, sizeof sent, "%s=%s", kinds[kind].field, kinds[kind].sent);
+    got = judge(text, sent, NOON, failed, sizeof failed);
+    if (got != want)
+        fail_msg("%s with %s: %c, not %c (%s)", text, sent, got, want, failed);
+    want = want == '-' ? '-' : passes_absent || strcmp(op, "IS EMPTY") == 0 ? 'y' : 'n';
+    got = judge(text, "", NOON, failed, sizeof failed);
+    if (got != want)
+        fail_msg("%s without it: %c, not %c (%s)", text, got, want, failed);
+}
+
+static void every_operator_judges_every_kind(void **state)
+{
+    (void)state;
+    for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
+        char text[128], failed[256], want = strcmp(kinds[kind].field, "moved") == 0 ? 'y' : '-';
+
+        for (size_t row = 0; row < sizeof of_every_kind / sizeof *of_every_kind; row++)
+            judge_kind(kind, row);
+        for (const char *op = "><"; *op != '\0'; op++) {
+            snprintf(text, sizeof text, "{\"field\":\"%s\",\"op\":\"%c= DAYS AGO\",\"value\":107}", kinds[kind].field, *op);
+            assert_int_equal(judge(text, "moved=2026-02-28", NOON, failed, sizeof failed), want); /* 107 days before 15 June */
+        }
     }
 }
 
@@ -450,6 +541,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rules_judge),
+        cmocka_unit_test(every_operator_judges_every_kind),
         cmocka_unit_test(groups_judge),
         cmocka_unit_test(filters_match_when_they_are_applied),
         cmocka_unit_test(a_filter_has_an_end),
