@@ -21,6 +21,7 @@ enum {
     LEAST_MS = 10,         /* what waited until less is left is not worth sending */
     CONNECTION_S = 300,    /* an idle connection that is older is not used again: a name may have moved, a peer may be stuck */
     SILENT_MS = 20000,     /* a connection whose peer confirms nothing for so long is broken: over HTTP/2 every request would go into it */
+    HEAD_BYTES = 256 * 1024, /* of all headers of an answer; curl bounds those in front of the body, but not those behind it (trailers) */
     KEPT_BODY_BYTES = 8192 /* a slot that is not in use keeps no bigger buffer */
 };
 
@@ -38,6 +39,7 @@ struct slot {
     const char *url, *method;
     struct span body;
     struct buf *answer;
+    size_t head_bytes; /* of the answer, so far */
     const char *error; /* of a request that failed before it was sent */
     int64_t sent_ms;   /* monotonic: when http_client_send() was called */
     int64_t began_ms;  /* monotonic: when it went out; 0: it waits */
@@ -172,6 +174,16 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *ctx)
     return CURL_WRITEFUNC_ERROR;
 }
 
+/* Curl keeps every header for curl_easy_header(). */
+static size_t count_head(char *bytes, size_t size, size_t count, void *ctx)
+{
+    struct slot *slot = ctx;
+
+    (void)bytes;
+    slot->head_bytes += size * count;
+    return slot->head_bytes <= HEAD_BYTES ? size * count : CURL_WRITEFUNC_ERROR;
+}
+
 /* Slots and hosts --------------------------------------------------------------------------------------------------- */
 
 #define SET(easy, option, value) must(curl_easy_setopt(easy, option, value) == CURLE_OK)
@@ -199,6 +211,8 @@ static struct slot *make_slot(struct http_client *self)
     SET(easy, CURLOPT_OPENSOCKETDATA, slot);
     SET(easy, CURLOPT_WRITEFUNCTION, take_body);
     SET(easy, CURLOPT_WRITEDATA, slot);
+    SET(easy, CURLOPT_HEADERFUNCTION, count_head);
+    SET(easy, CURLOPT_HEADERDATA, slot);
     SET(easy, CURLOPT_USERAGENT, self->user_agent);
     if (self->ca_file != NULL)
         SET(easy, CURLOPT_CAINFO, self->ca_file);
@@ -481,6 +495,7 @@ void http_client_send(struct http_client *self, const struct http_request *reque
     slot->host = NULL;
     slot->error = NULL;
     slot->answer->len = 0;
+    slot->head_bytes = 0;
     slot->is_cut = slot->has_refused = slot->has_tried = false;
     slot->sent_ms = clock_mono_ms();
     slot->began_ms = 0;
@@ -507,7 +522,7 @@ static const char *error_word(const struct slot *slot, CURLcode code)
     case CURLE_OK:
         return NULL;
     case CURLE_WRITE_ERROR:
-        return slot->is_cut ? NULL : "failed";
+        return slot->is_cut ? NULL : slot->head_bytes > HEAD_BYTES ? "bad_answer" : "failed";
     case CURLE_OPERATION_TIMEDOUT:
         return "timeout";
     case CURLE_COULDNT_CONNECT:
