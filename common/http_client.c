@@ -21,6 +21,7 @@ enum {
     LEAST_MS = 10,         /* what waited until less is left is not worth sending */
     CONNECTION_S = 300,    /* an idle connection that is older is not used again: a name may have moved, a peer may be stuck */
     SILENT_MS = 20000,     /* a connection whose peer confirms nothing for so long is broken: over HTTP/2 every request would go into it */
+    HEAD_BYTES = 256 * 1024, /* of all headers of an answer; curl bounds those in front of the body, but not those behind it (trailers) */
     KEPT_BODY_BYTES = 8192 /* a slot that is not in use keeps no bigger buffer */
 };
 
@@ -38,10 +39,13 @@ struct slot {
     const char *url, *method;
     struct span body;
     struct buf *answer;
+    size_t head_bytes; /* of the answer, so far */
     const char *error; /* of a request that failed before it was sent */
     int64_t sent_ms;   /* monotonic: when http_client_send() was called */
     int64_t began_ms;  /* monotonic: when it went out; 0: it waits */
     int timeout_ms, connect_timeout_ms;
+    int own_port; /* of the connection into which it went; 0: none yet */
+    bool is_taken; /* all of it had arrived there when the other side closed */
     bool is_cut, is_fresh;
     bool has_refused, has_tried; /* addresses */
 };
@@ -84,6 +88,25 @@ static void after_curl(struct http_client *self);
 
 /* What curl asks of us ---------------------------------------------------------------------------------------------- */
 
+/*
+ * Who has confirmed every byte and then closes has taken the requests that are under way there. (Who had closed before, or closes
+ * without reading them, resets the connection.)
+ */
+static void look_for_end(struct http_client *self, curl_socket_t fd)
+{
+    struct tcp_info info;
+    struct sockaddr_in6 own; /* sockaddr_in has its port in the same place */
+    socklen_t info_bytes = sizeof info, own_bytes = sizeof own;
+    struct slot *slot;
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_bytes) != 0 || info.tcpi_state != TCP_CLOSE_WAIT || info.tcpi_unacked > 0 ||
+        getsockname(fd, (struct sockaddr *)(void *)&own, &own_bytes) != 0)
+        return;
+    TAILQ_FOREACH(slot, &self->running, link)
+        if (slot->own_port == ntohs(own.sin6_port))
+            slot->is_taken = true;
+}
+
 static void on_io(void *ctx, unsigned events)
 {
     struct watch *watch = ctx;
@@ -91,6 +114,8 @@ static void on_io(void *ctx, unsigned events)
     int bits = (events & LOOP_READ ? CURL_CSELECT_IN : 0) | (events & LOOP_WRITE ? CURL_CSELECT_OUT : 0);
     int running;
 
+    if (events & LOOP_READ)
+        look_for_end(self, watch->fd);
     curl_multi_socket_action(self->multi, watch->fd, bits, &running); /* may free the watch */
     after_curl(self);
 }
@@ -160,6 +185,21 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
     return fd;
 }
 
+/*
+ * A request goes into a connection. When that was a kept one and ends without an answer, curl sends the request again into another;
+ * but what the first has taken may be at work there.
+ */
+static int before_request(void *ctx, char *peer, char *own, int peer_port, int own_port)
+{
+    struct slot *slot = ctx;
+
+    (void)peer;
+    (void)own;
+    (void)peer_port;
+    slot->own_port = own_port;
+    return slot->is_taken ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 static size_t take_body(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct slot *slot = ctx;
@@ -170,6 +210,16 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *ctx)
         return len;
     slot->is_cut = true; /* enough to judge it: anything but len ends the transfer */
     return CURL_WRITEFUNC_ERROR;
+}
+
+/* Curl keeps every header for curl_easy_header(). */
+static size_t count_head(char *bytes, size_t size, size_t count, void *ctx)
+{
+    struct slot *slot = ctx;
+
+    (void)bytes;
+    slot->head_bytes += size * count;
+    return slot->head_bytes <= HEAD_BYTES ? size * count : CURL_WRITEFUNC_ERROR;
 }
 
 /* Slots and hosts --------------------------------------------------------------------------------------------------- */
@@ -197,8 +247,12 @@ static struct slot *make_slot(struct http_client *self)
     SET(easy, CURLOPT_QUICK_EXIT, 1L); /* never wait for a resolver's thread */
     SET(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(easy, CURLOPT_OPENSOCKETDATA, slot);
+    SET(easy, CURLOPT_PREREQFUNCTION, before_request);
+    SET(easy, CURLOPT_PREREQDATA, slot);
     SET(easy, CURLOPT_WRITEFUNCTION, take_body);
     SET(easy, CURLOPT_WRITEDATA, slot);
+    SET(easy, CURLOPT_HEADERFUNCTION, count_head);
+    SET(easy, CURLOPT_HEADERDATA, slot);
     SET(easy, CURLOPT_USERAGENT, self->user_agent);
     if (self->ca_file != NULL)
         SET(easy, CURLOPT_CAINFO, self->ca_file);
@@ -481,7 +535,9 @@ void http_client_send(struct http_client *self, const struct http_request *reque
     slot->host = NULL;
     slot->error = NULL;
     slot->answer->len = 0;
-    slot->is_cut = slot->has_refused = slot->has_tried = false;
+    slot->head_bytes = 0;
+    slot->own_port = 0;
+    slot->is_taken = slot->is_cut = slot->has_refused = slot->has_tried = false;
     slot->sent_ms = clock_mono_ms();
     slot->began_ms = 0;
     self->busy++;
@@ -507,7 +563,7 @@ static const char *error_word(const struct slot *slot, CURLcode code)
     case CURLE_OK:
         return NULL;
     case CURLE_WRITE_ERROR:
-        return slot->is_cut ? NULL : "failed";
+        return slot->is_cut ? NULL : slot->head_bytes > HEAD_BYTES ? "bad_answer" : "failed";
     case CURLE_OPERATION_TIMEDOUT:
         return "timeout";
     case CURLE_COULDNT_CONNECT:
@@ -529,6 +585,7 @@ static const char *error_word(const struct slot *slot, CURLcode code)
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
     case CURLE_HTTP2_STREAM:
+    case CURLE_ABORTED_BY_CALLBACK: /* before_request() */
         return "reset";
     case CURLE_PARTIAL_FILE:
         return "incomplete";

@@ -70,7 +70,10 @@ struct http_client *http_client_open(struct loop *loop, const struct http_client
 /* Calls back all that is open with "closing"; nothing may be sent to it from then on. May be called from a callback. */
 void http_client_close(struct http_client **client);
 
-/* Sends a request; all of it is copied. fn is called exactly once, never from within this call. */
+/*
+ * Sends a request; all of it is copied. fn is called exactly once, never from within this call. A server that has taken a request and
+ * closes without an answer does not get it again ("reset"); one that has closed a kept connection before gets it by a new one.
+ */
 void http_client_send(struct http_client *client, const struct http_request *request, http_answer_fn *fn, void *ctx);
 
 /* Requests that were not called back yet. */

@@ -188,6 +188,62 @@ struct json *json_parse(struct span text, struct error *err)
     return (struct json *)value;
 }
 
+/* The number that stands in front; empty when none does. */
+static struct span number_in_front(struct span text)
+{
+    size_t len = 0;
+
+    if (text.ptr[0] == '-' || (text.ptr[0] >= '0' && text.ptr[0] <= '9'))
+        while (len < text.len && memchr("+-.0123456789Ee", text.ptr[len], 15) != NULL)
+            len++;
+    return (struct span){text.ptr, len};
+}
+
+/* May it be more than an integer or a double holds? */
+static bool is_long(struct span number)
+{
+    enum { SHORT = 18 };
+
+    return number.len > SHORT || (number.len > 0 && (memchr(number.ptr, 'e', number.len) != NULL || memchr(number.ptr, 'E', number.len) != NULL));
+}
+
+static struct buf *long_numbers_as_text(struct span text)
+{
+    struct buf *out = buf_new(text.len + 64);
+    bool is_in_text = false;
+
+    for (size_t at = 0, len; at < text.len; at += len) {
+        struct span rest = {text.ptr + at, text.len - at};
+        struct span number = is_in_text ? (struct span){NULL, 0} : number_in_front(rest);
+
+        len = number.len > 0 ? number.len : is_in_text && rest.ptr[0] == '\\' && rest.len > 1 ? 2 : 1;
+        is_in_text ^= rest.ptr[0] == '"';
+        if (is_long(number))
+            buf_printf(out, "\"%.*s\"", SPAN_FMT(number));
+        else
+            buf_add(out, rest.ptr, len);
+    }
+    return out;
+}
+
+struct json *json_parse_loose(struct span text)
+{
+    enum { FLAGS = JSON_DECODE_ANY | JSON_ALLOW_NUL };
+    json_error_t error;
+    struct buf *plain;
+    json_t *value;
+
+    if (too_deep(text) > 0)
+        return NULL;
+    value = json_loadb(text.ptr != NULL ? text.ptr : "", text.len, FLAGS, &error);
+    if (value != NULL || json_error_code(&error) != json_error_numeric_overflow)
+        return (struct json *)value;
+    plain = long_numbers_as_text(text);
+    value = json_loadb(plain->data, plain->len, FLAGS, &error);
+    buf_free(&plain);
+    return (struct json *)value;
+}
+
 void json_free(struct json **value)
 {
     json_decref(raw(*value));

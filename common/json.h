@@ -36,6 +36,12 @@ enum { JSON_DEPTH = 64 }; /* of nested objects and lists */
 struct json *json_parse(struct span text, struct error *err);
 void json_free(struct json **value);
 
+/*
+ * Reads what somebody else's server wrote, of which something must be made: of equal keys the last counts, texts may hold NUL, and
+ * where a number is more than an integer or a double holds, long ones are read as texts. NULL when it is no JSON even so.
+ */
+struct json *json_parse_loose(struct span text);
+
 enum json_kind json_kind(const struct json *value);
 struct json *json_new_object(void);
 struct json *json_new_list(void);

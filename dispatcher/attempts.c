@@ -126,9 +126,11 @@ static void judge(struct attempts *attempts, struct due *due, const struct buyer
     struct judged judged = {.outcome = OUTCOME_RETRY, .price_cents = -1};
     struct arena *arena = arena_new();
     int attempt = due->ask != NULL ? ATTEMPTS_MOST : due_turn(due); /* when a sale depends on it there is no other */
+    struct span said = answer_text(answer->body, answer->body.len * 3); /* rules must hold in answers of old servers, too, that are no UTF-8 */
 
     if (answer->error == NULL)
-        response_judge(buyer != NULL ? buyer->responses : NULL, answer->status, answer->body, arena, &judged);
+        response_judge(buyer != NULL ? buyer->responses : NULL, answer->status, said, arena, &judged);
+    free((char *)said.ptr);
     result->http_status = answer->error == NULL ? answer->status : 0;
     result->verdict = verdict_judge(judged.outcome, attempt);
     metric_add(attempts->gave_up, judged.gave_up);

@@ -46,9 +46,11 @@
     "'id', l.id, 'campaign_id', l.campaign_id, 'supplier_id', l.supplier_id, 'status', l.status,"             \
     " 'is_test', l.is_test, 'received_at', " TIME("l.received_at") ", 'decided_at', " TIME("l.decided_at")
 
+/* The price is that of the sale; what a buyer refused afterwards is no revenue. */
 #define AMOUNTS                                                                                               \
     "'price', " MONEY("l.price_cents") ", 'cost', " MONEY("l.cost_cents") ","                                 \
-    " 'margin', " MONEY("(l.price_cents - coalesce(l.cost_cents, 0))")
+    " 'margin', " MONEY("(l.price_cents - coalesce(l.cost_cents, 0)"                                          \
+                        " - coalesce((SELECT sum(price_cents) FROM sale WHERE lead_id = l.id AND state <> 'SOLD'), 0))")
 
 #define REASON_LIST                                                                                           \
     "'reasons', (SELECT coalesce(json_agg(json_build_object('code', r->>'code', 'field', r->>'field',"        \

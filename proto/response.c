@@ -55,7 +55,7 @@ static struct json *value_at(struct judging *judging, struct span pointer)
     if (!judging->is_read) {
         if (span_starts(text, mark))
             text = (struct span){text.ptr + mark.len, text.len - mark.len};
-        judging->document = json_parse(text, NULL);
+        judging->document = json_parse_loose(text);
         judging->is_read = true;
     }
     return judging->document != NULL ? json_pointer_find(judging->document, pointer) : NULL;
@@ -171,7 +171,7 @@ static struct span reference_of(struct judging *judging, const struct json *valu
     if (value == NULL || (json_kind(value) != JSON_TEXT && !is_number(json_kind(value))))
         return absent;
     text = span_trim(text_of(judging, value));
-    return text.len > 0 && text.len <= REFERENCE_BYTES_MOST ? text : absent;
+    return text.len > 0 && text.len <= REFERENCE_BYTES_MOST && memchr(text.ptr, '\0', text.len) == NULL ? text : absent;
 }
 
 static struct span redirect_of(struct judging *judging, const struct json *value)

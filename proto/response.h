@@ -13,7 +13,8 @@
  *
  * A rule may read price, reference and redirect_url from the answer by pointer. When no rule matches, 2xx is ACCEPTED and anything
  * else RETRY. Pure functions of the answer; compiled by proto/response_read.h. An answer is judged by what was read of it
- * (HTTP_ANSWER_BYTES): JSON that was cut is no JSON. A byte order mark in front of it does no harm.
+ * (HTTP_ANSWER_BYTES): JSON that was cut is no JSON. A byte order mark in front of it, keys that are there twice and numbers of any
+ * length do no harm (json_parse_loose()).
  */
 #ifndef LEADLINE_PROTO_RESPONSE_H
 #define LEADLINE_PROTO_RESPONSE_H

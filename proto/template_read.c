@@ -220,7 +220,7 @@ static void read_constant(struct reading *reading, struct template *out, const s
 
     out->kind = TEMPLATE_CONSTANT;
     json_print(doc, text);
-    if (kind == JSON_INTEGER || kind == JSON_REAL)
+    if (kind == JSON_REAL) /* an integer stands as it is, however long */
         value_print_number(number, buf_span(text));
     out->constant = arena_copy(reading->arena, number->len > 0 ? buf_span(number) : buf_span(text));
     buf_free(&number);

@@ -78,4 +78,5 @@ def test_a_refusal_ends_the_delivery(dev, buyers, answer, state):
     assert [attempt["verdict"] for attempt in ended["attempts"]] == [state] and ended["next_attempt_at"] is None
     delivered(dev, lead_id, "other", "DELIVERED")
     lt.eventually(lambda: [sale["state"] for sale in dev.show(lead_id)["sales"]] == ["REJECTED", "SOLD"], 20, message=lambda: dev.show(lead_id)["sales"])
-    assert dev.show(lead_id)["status"] == "ACCEPTED"
+    shown = dev.show(lead_id)
+    assert (shown["status"], shown["price"], shown["cost"], shown["margin"]) == ("ACCEPTED", "45.00", "10.00", "10.00")

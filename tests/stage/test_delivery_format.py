@@ -142,6 +142,8 @@ RULES = [
     ((201, '{"id": "x-1", "price": 31.5, "url": "https://b.example/?a=1"}'), "DELIVERED", ("ACCEPTED", 3150, "x-1", "https://b.example/?a=1")),
     ((201, '{"id": "x-1", "price": "much", "url": "ftp://b.example/"}'), "DELIVERED", ("ACCEPTED", None, "x-1", None)),
     ((200, '{"id": "x-1", "fill": "' + "x" * 70000 + '"}'), "REJECTED", ("REJECTED", None, None, None)),  # cut, so it is no JSON
+    ((200, b'{"result": "dup", "of": 17, "why": "d\xe9j\xe0 vu\x00"}'), "DUPLICATE", ("DUPLICATE", None, "17", None)),  # Latin-1
+    ((200, b'{"result": "?", "of": 123456789012345678901, "result": "dup"}'), "DUPLICATE", ("DUPLICATE", None, "123456789012345678901", None)),
     ((200, b"\xff\x00\xfe"), "REJECTED", ("REJECTED", None, None, None)),
     ((200, "[" * 60000), "REJECTED", ("REJECTED", None, None, None)),
     ((503, "busy"), "OPEN", ("RETRY", None, None, None)),

@@ -115,6 +115,7 @@ static const struct row json_rows[] = {
     {"is it a test?", "\"{{is_test}}\"", "false"},
     {"the time of the sale", "\"{{timestamp}}\"", "\"2026-11-23T01:02:03.456Z\""},
     {"its date", "\"{{date_mdy timestamp}}\"", "\"11/23/2026\""},
+    {"a long number that is a constant", "[1234567890123456789,-9007199254740993]", "[1234567890123456789,-9007199254740993]"},
     {"its seconds", "\"{{unix timestamp}}\"", "1795395723"},
     {"a day's seconds", "\"{{unix born}}\"", "470102400"},
     {"full name", "\"{{full_name}}\"", "\"zo\xc3\xab O'Neil \\\"Z\\\"\""},
