@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 16, TIMEOUT_S = 5, CONNECTION_BYTES = 16384, BACKLOG = 32 };
+enum { CONNECTIONS = 16, TIMEOUT_S = 5, CONNECTION_BYTES = 16384, BACKLOG = 32, RUNS = 3 };
 
 struct admin {
     struct MHD_Daemon *daemon;
@@ -102,8 +102,9 @@ static void run(struct admin *self)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
 
-    MHD_run(self->daemon);
-    MHD_run(self->daemon); /* at its limit it stops to listen; only the run after a connection ended listens again */
+    /* At its limit it stops to listen: one run ends who is silent for too long, the next forgets them, the one after that listens again. */
+    for (int i = 0; i < RUNS; i++)
+        MHD_run(self->daemon);
     if (MHD_get_timeout(self->daemon, &wait_ms) == MHD_YES)
         loop_timer_set(self->timer, (int64_t)wait_ms, 0);
     else
