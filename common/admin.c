@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 16, TIMEOUT_S = 5, CONNECTION_BYTES = 16384, BACKLOG = 32 };
+enum { CONNECTIONS = 16, TIMEOUT_S = 5, CONNECTION_BYTES = 16384, BACKLOG = 32, RUNS = 3 };
 
 struct admin {
     struct MHD_Daemon *daemon;
@@ -102,8 +102,9 @@ static void run(struct admin *self)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
 
-    MHD_run(self->daemon);
-    MHD_run(self->daemon); /* at its limit it stops to listen; only the run after a connection ended listens again */
+    /* At its limit it stops to listen: one run ends who is silent for too long, the next forgets them, the one after that listens again. */
+    for (int i = 0; i < RUNS; i++)
+        MHD_run(self->daemon);
     if (MHD_get_timeout(self->daemon, &wait_ms) == MHD_YES)
         loop_timer_set(self->timer, (int64_t)wait_ms, 0);
     else
@@ -119,6 +120,70 @@ static void on_ready(void *ctx, unsigned events)
 static void on_timer(void *ctx)
 {
     run(ctx);
+}
+
+/* Places ------------------------------------------------------------------------------------------------------------ */
+
+/* Where a text says to listen. */
+struct place {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_un path;
+    } address;
+    socklen_t len;
+    int host_len; /* of the text's ADDRESS; 0 for a socket file */
+};
+
+static int read_path(struct place *place, const char *text, struct error *err)
+{
+    const char *path = text + strlen("unix:");
+
+    if (*path != '/' || strlen(path) >= sizeof place->address.path.sun_path)
+        return error_set(err, "admin: %s is not an absolute path of at most %zu bytes", text, sizeof place->address.path.sun_path - 1);
+    place->address.path.sun_family = AF_UNIX;
+    strcpy(place->address.path.sun_path, path);
+    place->len = sizeof place->address.path;
+    return 0;
+}
+
+static int read_address(struct place *place, const char *text, struct error *err)
+{
+    const char *colon = strrchr(text, ':');
+    char host[64];
+    char *end;
+    unsigned long port;
+    bool is_v6 = text[0] == '[';
+    size_t host_len = colon != NULL ? (size_t)(colon - text) : 0;
+
+    if (host_len == 0 || host_len >= sizeof host || colon[1] < '0' || colon[1] > '9' ||
+        (port = strtoul(colon + 1, &end, 10)) > 65535 || *end != '\0' || (is_v6 && text[host_len - 1] != ']'))
+        goto wrong;
+    snprintf(host, sizeof host, "%.*s", (int)(host_len - 2 * is_v6), text + is_v6);
+    place->address.any.sa_family = is_v6 ? AF_INET6 : AF_INET;
+    if (inet_pton(place->address.any.sa_family, host,
+                  is_v6 ? (void *)&place->address.v6.sin6_addr : (void *)&place->address.v4.sin_addr) != 1)
+        goto wrong;
+    place->address.v4.sin_port = htons((uint16_t)port); /* and sin6_port: the same bytes */
+    place->len = is_v6 ? sizeof place->address.v6 : sizeof place->address.v4;
+    place->host_len = (int)host_len;
+    return 0;
+wrong:
+    return error_set(err, "admin: \"%.80s\" is none of 127.0.0.1:PORT, [::1]:PORT, unix:/path", text);
+}
+
+static int read_place(struct place *place, const char *text, struct error *err)
+{
+    *place = (struct place){.len = 0};
+    return strncmp(text, "unix:", 5) == 0 ? read_path(place, text, err) : read_address(place, text, err);
+}
+
+int admin_check(const char *listen, struct error *err)
+{
+    struct place place;
+
+    return read_place(&place, listen, err);
 }
 
 /* Listening --------------------------------------------------------------------------------------------------------- */
@@ -140,16 +205,16 @@ static bool is_stale(const struct sockaddr_un *address)
     return answer;
 }
 
-static int listen_at(int family, const struct sockaddr *address, socklen_t len, const char *text, struct error *err)
+static int listen_at(const struct place *place, const char *text, struct error *err)
 {
-    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(place->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int on = 1;
 
     if (fd < 0)
         return error_errno(err, "admin: cannot make a socket");
-    if (family != AF_UNIX)
+    if (place->host_len > 0)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, address, len) != 0 || listen(fd, BACKLOG) != 0) {
+    if (bind(fd, &place->address.any, place->len) != 0 || listen(fd, BACKLOG) != 0) {
         error_errno(err, "admin: cannot listen at %s", text);
         close(fd);
         return -1;
@@ -157,50 +222,27 @@ static int listen_at(int family, const struct sockaddr *address, socklen_t len, 
     return fd;
 }
 
-static int listen_unix(struct admin *self, const char *text, struct error *err)
+/* Returns the listening socket, or -1 with *err. */
+static int listen_as_told(struct admin *self, const char *text, struct error *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *path = text + strlen("unix:");
-
-    if (*path != '/' || strlen(path) >= sizeof address.sun_path)
-        return error_set(err, "admin: %s is not an absolute path of at most %zu bytes", text, sizeof address.sun_path - 1);
-    strcpy(address.sun_path, path);
-    if (is_stale(&address))
-        unlink(path);
-    snprintf(self->url, sizeof self->url, "unix:%s", path);
-    self->path = self->url + strlen("unix:");
-    return listen_at(AF_UNIX, (struct sockaddr *)&address, sizeof address, text, err);
-}
-
-static int listen_tcp(struct admin *self, const char *text, struct error *err)
-{
-    struct sockaddr_in v4 = {.sin_family = AF_INET};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-    const char *colon = strrchr(text, ':');
-    char host[64];
-    char *end;
-    unsigned long port;
-    bool is_v6 = text[0] == '[';
-    size_t host_len = colon != NULL ? (size_t)(colon - text) : 0;
-    socklen_t len = sizeof v6;
+    struct place place;
     int fd;
 
-    if (host_len == 0 || host_len >= sizeof host || colon[1] < '0' || colon[1] > '9' ||
-        (port = strtoul(colon + 1, &end, 10)) > 65535 || *end != '\0' || (is_v6 && text[host_len - 1] != ']'))
-        goto wrong;
-    snprintf(host, sizeof host, "%.*s", (int)(host_len - 2 * is_v6), text + is_v6);
-    if (inet_pton(is_v6 ? AF_INET6 : AF_INET, host, is_v6 ? (void *)&v6.sin6_addr : (void *)&v4.sin_addr) != 1)
-        goto wrong;
-    v4.sin_port = v6.sin6_port = htons((uint16_t)port);
-    fd = is_v6 ? listen_at(AF_INET6, (struct sockaddr *)&v6, sizeof v6, text, err)
-               : listen_at(AF_INET, (struct sockaddr *)&v4, sizeof v4, text, err);
+    if (read_place(&place, text, err) != 0)
+        return -1;
+    if (place.host_len == 0 && is_stale(&place.address.path))
+        unlink(place.address.path.sun_path);
+    fd = listen_at(&place, text, err);
     if (fd < 0)
         return -1;
-    must(getsockname(fd, (struct sockaddr *)&v6, &len) == 0); /* sin_port and sin6_port are the same bytes */
-    snprintf(self->url, sizeof self->url, "http://%.*s:%u", (int)host_len, text, ntohs(v6.sin6_port));
+    if (place.host_len == 0) {
+        snprintf(self->url, sizeof self->url, "%s", text);
+        self->path = self->url + strlen("unix:");
+    } else {
+        must(getsockname(fd, &place.address.any, &place.len) == 0);
+        snprintf(self->url, sizeof self->url, "http://%.*s:%u", place.host_len, text, ntohs(place.address.v4.sin_port));
+    }
     return fd;
-wrong:
-    return error_set(err, "admin: \"%.80s\" is none of 127.0.0.1:PORT, [::1]:PORT, unix:/path", text);
 }
 
 static struct MHD_Daemon *start(struct admin *self, int fd)
@@ -213,9 +255,8 @@ static struct MHD_Daemon *start(struct admin *self, int fd)
 struct admin *admin_open(struct loop *loop, const struct admin_options *options, struct error *err)
 {
     struct admin *self = must_zalloc(sizeof *self);
-    bool is_unix = strncmp(options->listen, "unix:", 5) == 0;
     const union MHD_DaemonInfo *info;
-    int fd = is_unix ? listen_unix(self, options->listen, err) : listen_tcp(self, options->listen, err);
+    int fd = listen_as_told(self, options->listen, err);
 
     self->options = *options;
     self->options.listen = NULL;

@@ -25,6 +25,9 @@ struct admin_options {
     void *ctx;                  /* of both */
 };
 
+/* Is the text a place to listen at? Returns 0, or -1 with *err. */
+int admin_check(const char *listen, struct error *err);
+
 /*
  * Listens. A socket file that nobody listens at any more is replaced.
  * Returns the server, owned by the caller, or NULL with *err.

@@ -241,9 +241,10 @@ static int read_options(const struct params *params, struct value *values, struc
     return rc;
 }
 
-int params_reread(struct params *params, struct error *err)
+int params_reread(struct params *params, params_check_fn *check, void *ctx, struct error *err)
 {
     struct value *values = must_zalloc(params->count * sizeof *values);
+    struct value *old = params->values;
 
     set_defaults(params, values);
     if ((params->config != NULL && read_config(params, values, err) != 0) ||
@@ -251,8 +252,13 @@ int params_reread(struct params *params, struct error *err)
         free_values(values, params->count);
         return -1;
     }
-    free_values(params->values, params->count);
     params->values = values;
+    if (check != NULL && check(ctx, params, err) != 0) {
+        params->values = old;
+        free_values(values, params->count);
+        return -1;
+    }
+    free_values(old, params->count);
     return 0;
 }
 
@@ -389,7 +395,7 @@ struct params *params_read(int argc, char **argv, const char *purpose, const str
     if (config != NULL && *config != '\0')
         params->config = must_copy(config, strlen(config));
     rc = read_command_line(params, argc, argv, purpose, err);
-    if (rc != 0 || params_reread(params, err) != 0)
+    if (rc != 0 || params_reread(params, NULL, NULL, err) != 0)
         params_free(&params);
     if (rc == ENDS)
         exit(0);

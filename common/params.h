@@ -40,8 +40,11 @@ struct params *params_read(int argc, char **argv, const char *purpose, const str
                            const struct param *more, struct error *err);
 void params_free(struct params **params);
 
-/* Reads everything again (HUP). Returns 0, or -1 with *err and the old values kept. */
-int params_reread(struct params *params, struct error *err);
+/* Does what the rows cannot say hold of the new values, too? Returns 0, or -1 with *err. */
+typedef int params_check_fn(void *ctx, const struct params *params, struct error *err);
+
+/* Reads everything again (HUP); check may be NULL. Returns 0, or -1 with *err and the old values kept. */
+int params_reread(struct params *params, params_check_fn *check, void *ctx, struct error *err);
 
 /* A value by its row's name, which must exist. Text is borrowed until params_reread(); "" when not set. */
 const char *params_text(const struct params *params, const char *name);

@@ -10,7 +10,6 @@
 #include "gateway/ratefile.h"
 #include "gateway/server.h"
 
-#include "common/log.h"
 #include "common/must.h"
 #include "proto/stage.h"
 
@@ -26,9 +25,9 @@ static const struct param gateway_params[] = {
     {.name = NULL},
 };
 
-static struct server *open_server(struct gateway *self, const struct params *params, struct error *err)
+static struct server_options server_options(const struct params *params)
 {
-    struct server_options options = {
+    return (struct server_options){
         .listen = params_text(params, "listen"),
         .tls_cert = params_text(params, "tls_cert"),
         .tls_key = params_text(params, "tls_key"),
@@ -39,8 +38,16 @@ static struct server *open_server(struct gateway *self, const struct params *par
         .idle_ms = params_int(params, "idle_ms"),
         .input_bytes_most = params_int(params, "input_bytes"),
     };
+}
 
-    return server_open(self, &options, err);
+static int check(const struct params *params, struct error *err)
+{
+    struct server_options options = server_options(params);
+    struct trusted_proxies trusted;
+
+    if (trusted_read(&trusted, span_of(params_text(params, "trusted_proxies")), err) != 0)
+        return -1;
+    return server_check(&options, err);
 }
 
 static void stop(struct stage *stage)
@@ -57,6 +64,7 @@ static void stop(struct stage *stage)
 static int start(struct stage *stage, struct error *err)
 {
     const struct params *params = stage_params(stage);
+    struct server_options options = server_options(params);
     struct gateway *self = must_zalloc(sizeof *self);
 
     count_init();
@@ -70,7 +78,7 @@ static int start(struct stage *stage, struct error *err)
         goto fail;
     self->open = open_new(self, params_int(params, "deadline_ms"), (size_t)params_int(params, "open_bytes"));
     self->lookups = lookups_new(self);
-    self->server = open_server(self, params, err);
+    self->server = server_open(self, &options, err);
     if (self->server == NULL)
         goto fail;
     return 0;
@@ -113,15 +121,11 @@ static void on_params(struct stage *stage)
 {
     const struct params *params = stage_params(stage);
     struct gateway *self = stage_self(stage);
-    struct trusted_proxies trusted;
     struct error err;
 
     self->rate_share = params_int(params, "rate_share");
     open_set_deadline(self->open, params_int(params, "deadline_ms"));
-    if (trusted_read(&trusted, span_of(params_text(params, "trusted_proxies")), &err) == 0)
-        self->trusted = trusted;
-    else
-        log_event(LOG_WARN, "params.kept", "name=trusted_proxies why=%s", LOG_Q(err.text));
+    must(trusted_read(&self->trusted, span_of(params_text(params, "trusted_proxies")), &err) == 0); /* see check() */
 }
 
 static void sweep(struct stage *stage)
@@ -173,7 +177,7 @@ static const struct stage_spec spec = {
     .params = gateway_params,
     .writes_to = 1u << STAGE_VALIDATOR,
     .catalog_parts = CATALOG_KEYS | CATALOG_CAMPAIGNS | CATALOG_SECRET,
-    .start = start, .on_frame = on_frame, .on_neighbour = on_neighbour, .on_params = on_params, .sweep = sweep,
+    .check = check, .start = start, .on_frame = on_frame, .on_neighbour = on_neighbour, .on_params = on_params, .sweep = sweep,
     .stop_taking = stop_taking, .is_idle = is_idle, .load = load, .run = run, .stop = stop,
 };
 

@@ -172,9 +172,18 @@ struct server *server_open(struct gateway *gateway, const struct server_options 
     server->accept.hosts = server->config.hosts;
     server->sweep = loop_timer_new(loop, on_sweep, server);
     loop_timer_set(server->sweep, SWEEP_MS, SWEEP_MS);
-    if (server_tls(server, options, err) != 0 || server_listen(server, options, err) != 0)
+    if (server_tls(&server->accept.ssl_ctx, options, err) != 0 || server_listen(server, options, err) != 0)
         server_close(&server);
     return server;
+}
+
+int server_check(const struct server_options *options, struct error *err)
+{
+    SSL_CTX *context;
+    int rc = server_tls(&context, options, err);
+
+    SSL_CTX_free(context);
+    return rc == 0 ? server_listen_check(options, err) : -1;
 }
 
 void server_close(struct server **server)

@@ -35,6 +35,9 @@ struct server_options {
     int64_t input_bytes_most; /* of all requests that are arriving */
 };
 
+/* Can it be opened, as far as one sees without listening? Returns 0, or -1 with *err. */
+int server_check(const struct server_options *options, struct error *err);
+
 /* Listens; borrows the texts for the call. Returns the server, owned by the caller, or NULL with *err. */
 struct server *server_open(struct gateway *gateway, const struct server_options *options, struct error *err);
 void server_close(struct server **server);

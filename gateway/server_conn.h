@@ -54,11 +54,12 @@ struct server {
 
 /* server_listen.c: makes the listeners: passed sockets, else options->listen. Returns 0, or -1 with *err. */
 int server_listen(struct server *server, const struct server_options *options, struct error *err);
+int server_listen_check(const struct server_options *options, struct error *err); /* is options->listen an address? */
 void server_listen_begin(struct server *server);
 void server_listen_stop(struct server *server);
 
-/* server_tls.c: the context for accept, NULL without a certificate. Returns 0, or -1 with *err. */
-int server_tls(struct server *server, const struct server_options *options, struct error *err);
+/* server_tls.c: makes *context, owned by the caller also after an error; NULL without a certificate. Returns 0, or -1 with *err. */
+int server_tls(SSL_CTX **context, const struct server_options *options, struct error *err);
 
 /* server_conn.c: a connection came; fd is taken. */
 void conn_begin(struct server *server, int fd, const struct sockaddr *peer);

@@ -67,24 +67,43 @@ static int add_listener(struct server *server, int fd, struct error *err)
     return 0;
 }
 
-/* "127.0.0.1:8080", "[::1]:8080", ":8080" for all addresses. */
-static int bind_address(const char *listen_at, struct error *err)
+/* "127.0.0.1:8080", "[::1]:8080", ":8080" for all addresses. To be freed; NULL with *err. */
+static struct addrinfo *read_address(const char *listen_at, struct error *err)
 {
     const char *colon = strrchr(listen_at, ':');
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     size_t len = colon != NULL ? (size_t)(colon - listen_at) : 0;
     char host[64];
-    int on = 1, fd = -1;
 
     if (colon == NULL || len >= sizeof host)
-        return error_set(err, "listen must be ADDRESS:PORT");
+        return error_set(err, "listen must be ADDRESS:PORT"), NULL;
     if (len >= 2 && listen_at[0] == '[' && listen_at[len - 1] == ']')
         snprintf(host, sizeof host, "%.*s", (int)len - 2, listen_at + 1);
     else
         snprintf(host, sizeof host, "%.*s", (int)len, listen_at);
     if (getaddrinfo(len > 0 ? host : "::", colon + 1, &hints, &found) != 0)
-        return error_set(err, "listen must be ADDRESS:PORT, with numbers: %s", listen_at);
+        return error_set(err, "listen must be ADDRESS:PORT, with numbers: %s", listen_at), NULL;
+    return found;
+}
+
+int server_listen_check(const struct server_options *options, struct error *err)
+{
+    struct addrinfo *found = read_address(options->listen, err);
+
+    if (found == NULL)
+        return -1;
+    freeaddrinfo(found);
+    return 0;
+}
+
+static int bind_address(const char *listen_at, struct error *err)
+{
+    struct addrinfo *found = read_address(listen_at, err);
+    int on = 1, fd;
+
+    if (found == NULL)
+        return -1;
     fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {

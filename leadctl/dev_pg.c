@@ -22,6 +22,7 @@ enum {
     OLDEST_VERSION = 15,
     INITDB_MS = 120000,
     RESTART_DELAY_MOST_MS = 1000,
+    LOOK_MS = 500,
     END_MS = 5000,
     BUFFERS_LEAST_MB = 16,
 };
@@ -33,6 +34,7 @@ struct dev_pg {
     const char *bin;       /* folder of its programs */
     char cluster_name[40]; /* stands in the title of each of its processes */
     struct child *child;
+    struct loop_timer *look; /* is it asked to stop by somebody else? */
 };
 
 static const char HBA[] = "# written by leadctl dev at each start: whoever can enter the socket's folder is trusted\n"
@@ -278,18 +280,19 @@ struct dev_pg *dev_pg_open(struct supervisor *supervisor, const struct dev_dir *
 
 void dev_pg_free(struct dev_pg **pg)
 {
+    if (*pg != NULL)
+        loop_timer_free(&(*pg)->look);
     free(*pg);
     *pg = NULL;
 }
 
 /* Running it ---------------------------------------------------------------------------------------------------------- */
 
-/* Does the file that PostgreSQL keeps for pg_ctl say that our process takes connections? */
-static bool is_ready(void *ctx)
+/* Does the file that PostgreSQL keeps for pg_ctl say this word of our process? */
+static bool says(const struct dev_pg *pg, const char *word)
 {
-    const struct dev_pg *pg = ctx;
     char path[PATH_MAX], line[PATH_MAX];
-    bool is_ours = false, ready = false;
+    bool is_ours = false, is_said = false;
     FILE *file;
 
     snprintf(path, sizeof path, "%s/postmaster.pid", pg->dir->pg);
@@ -300,10 +303,29 @@ static bool is_ready(void *ctx)
         if (i == 1)
             is_ours = child_pid(pg->child) > 0 && atoi(line) == child_pid(pg->child);
         if (i == 8)
-            ready = strncmp(line, "ready", 5) == 0;
+            is_said = strncmp(line, word, strlen(word)) == 0;
     }
     fclose(file);
-    return is_ours && ready;
+    return is_ours && is_said;
+}
+
+static bool is_ready(void *ctx)
+{
+    return says(ctx, "ready");
+}
+
+/*
+ * Somebody sent it TERM: it would take no new connection, and wait for the last of ours to end, which never does. It is made
+ * to end now, and then started again.
+ */
+static void on_look(void *ctx)
+{
+    struct dev_pg *pg = ctx;
+
+    if (!says(pg, "stopping"))
+        return;
+    log_event(LOG_WARN, "postgres.stopping", "pid=%d", (int)child_pid(pg->child));
+    kill(child_pid(pg->child), SIGINT);
 }
 
 int dev_pg_start(struct dev_pg *pg, int64_t timeout_ms, struct error *err)
@@ -322,6 +344,8 @@ int dev_pg_start(struct dev_pg *pg, int64_t timeout_ms, struct error *err)
     };
 
     pg->child = child_start(pg->supervisor, &options);
+    pg->look = loop_timer_new(supervisor_loop(pg->supervisor), on_look, pg);
+    loop_timer_set(pg->look, LOOK_MS, LOOK_MS);
     if (supervisor_wait(pg->supervisor, timeout_ms, 0, is_ready, pg))
         return 0;
     if (supervisor_stops(pg->supervisor) > 0)
@@ -338,6 +362,7 @@ void dev_pg_stop(struct dev_pg *pg, int64_t timeout_ms, int stops)
 {
     if (pg->child == NULL)
         return;
+    loop_timer_stop(pg->look);
     child_stop(pg->child, SIGINT);
     if (!supervisor_wait(pg->supervisor, timeout_ms, stops, is_over, pg)) {
         log_event(LOG_WARN, "postgres.slow_stop", "after_ms=%lld", (long long)timeout_ms);

@@ -321,6 +321,7 @@ int child_run(struct supervisor *supervisor, const struct child_options *options
             error_set(err, "asked to stop during %s", name);
         else
             error_set(err, "%s did not end within %lld s", name, (long long)timeout_ms / 1000);
+        kill(-child->pid, SIGKILL); /* its group: initdb's own children, too */
         child_stop(child, SIGKILL);
         must(supervisor_wait(supervisor, KILL_WAIT_MS, INT32_MAX, is_over, child));
     } else if (WIFSIGNALED(child->status)) {

@@ -350,6 +350,38 @@ static void on_watchdog(void *ctx)
     systemd_feed();
 }
 
+/* Parameters ---------------------------------------------------------------------------------------------------------- */
+
+static int set_log_level(const struct params *params, struct error *err)
+{
+    return log_set_level(params_text(params, "log_level")) == 0 ? 0 : error_set(err, "log_level: debug, info, warn or error");
+}
+
+/* What only the parts can tell of the parameters. */
+static int check_params(void *ctx, const struct params *params, struct error *err)
+{
+    const struct stage_spec *spec = ctx;
+
+    if (admin_check(params_text(params, "admin"), err) != 0 || (spec->check != NULL && spec->check(params, err) != 0))
+        return -1;
+    return set_log_level(params, err);
+}
+
+static void reload(struct stage *stage)
+{
+    struct error err;
+
+    systemd_reloading();
+    if (params_reread(stage->params, check_params, (void *)(uintptr_t)stage->spec, &err) != 0) {
+        log_event(LOG_ERROR, "params.kept", "why=%s", LOG_Q(err.text));
+    } else {
+        if (stage->is_started && stage->spec->on_params != NULL)
+            stage->spec->on_params(stage);
+        log_event(LOG_INFO, "params.read", "log_level=%s", params_text(stage->params, "log_level"));
+    }
+    systemd_ready(NULL);
+}
+
 /* The end ------------------------------------------------------------------------------------------------------------- */
 
 static void on_left(void *ctx)
@@ -405,22 +437,6 @@ static void stop_softly(struct stage *stage)
     loop_timer_set(stage->stop_timer, STOP_CHECK_MS, STOP_CHECK_MS);
 }
 
-static void reload(struct stage *stage)
-{
-    struct error err;
-
-    systemd_reloading();
-    if (params_reread(stage->params, &err) != 0) {
-        log_event(LOG_ERROR, "params.kept", "why=%s", LOG_Q(err.text));
-    } else {
-        log_set_level(params_text(stage->params, "log_level"));
-        if (stage->is_started && stage->spec->on_params != NULL)
-            stage->spec->on_params(stage);
-        log_event(LOG_INFO, "params.read", "log_level=%s", params_text(stage->params, "log_level"));
-    }
-    systemd_ready(NULL);
-}
-
 static void on_signal(void *ctx, int signal)
 {
     struct stage *stage = ctx;
@@ -451,7 +467,7 @@ static int name_self(struct stage *stage, struct error *err)
         return error_set(err, "run_dir: the path of a socket in it would be over %d bytes", SOCKET_PATH_MOST);
     snprintf(stage->origin, sizeof stage->origin, "stage=%s name=%s ", words[stage->spec->kind], stage->name);
     log_set_origin(stage->origin);
-    return log_set_level(params_text(stage->params, "log_level")) == 0 ? 0 : error_set(err, "log_level: debug, info, warn or error");
+    return set_log_level(stage->params, err);
 }
 
 static int open_parts(struct stage *stage, struct error *err)
@@ -499,8 +515,12 @@ int stage_main(int argc, char **argv, const struct stage_spec *spec)
         log_event(LOG_ERROR, "params.wrong", "why=%s", LOG_Q(err.text));
         return 2;
     }
-    if (params_only_check(stage.params))
-        return 0;
+    if (params_only_check(stage.params)) {
+        if (check_params((void *)(uintptr_t)spec, stage.params, &err) == 0)
+            return 0;
+        log_event(LOG_ERROR, "params.wrong", "why=%s", LOG_Q(err.text));
+        return 2;
+    }
     stage.frames = metric_counter("leadline_frames_total", NULL, "Frames read.");
     stage.frames_refused = metric_counter("leadline_frames_refused_total", NULL, "Messages that were no frame, or damaged, and were dropped.");
     stage.catalog_version = metric_gauge("leadline_catalog_version", NULL, "Version of the configuration in memory.");

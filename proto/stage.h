@@ -34,6 +34,9 @@ struct stage_spec {
     unsigned writes_to;          /* 1u << STAGE_… of each stage that it writes to */
     unsigned catalog_parts;      /* catalog.h */
 
+    /* Do its parameters hold what start() and on_params() will take? For -n and HUP. Returns 0, or -1 with *err. May be NULL. */
+    int (*check)(const struct params *params, struct error *err);
+
     /* Makes the daemon's parts; the first catalog is there. Returns 0, or -1 with *err: the process ends with 1. */
     int (*start)(struct stage *stage, struct error *err);
 

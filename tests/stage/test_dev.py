@@ -1,4 +1,5 @@
 """leadctl dev: what it starts it keeps running, what it leaves it goes on with, what it cannot do it says."""
+import contextlib
 import json
 import os
 import pwd
@@ -36,6 +37,17 @@ def owner_of(pid):
 
 def database_works(dev):
     return query_one(dev.dsn, "SELECT 1") == 1
+
+
+def started_for(folder):
+    """The command lines of all processes that a leadctl dev started for this folder."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/environ", "rb") as environment, open(f"/proc/{pid}/cmdline", "rb") as line:
+                if f"LEADLINE_DEV_DIR={folder}".encode() in environment.read().split(b"\0"):
+                    found.append(line.read())
+    return found
 
 
 # What it gives --------------------------------------------------------------------------------------------------------
@@ -102,6 +114,13 @@ def test_killed_postgres_is_started_again(dev):
     connection.close()
 
 
+def test_postgres_that_was_told_to_end_is_started_again(dev):
+    connection = connect(dev.dsn)  # TERM alone would wait for it, and refuse everybody else
+    dev.kill_and_wait("postgres-1", signal.SIGTERM, seconds=10)
+    eventually(lambda: database_works(dev), 30)
+    connection.close()
+
+
 def test_a_killed_backend_stops_nothing(dev):
     postmaster = dev.pid("postgres-1")
     connection = connect(dev.dsn)
@@ -155,7 +174,9 @@ def test_interrupt_while_starting_ends_it():
     process = spawn([program("leadctl"), "dev", "--dir", folder, "--port", "0", "--no-demo"],
                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     eventually(lambda: os.path.exists(os.path.join(folder, "pg.new")), 20)
+    eventually(lambda: any(b"--boot" in line for line in started_for(folder)), 20, every=0.01)  # a child of initdb's
     assert end(process, signal.SIGINT, 30) == 0
+    eventually(lambda: not started_for(folder), 1, message=lambda: started_for(folder))
     with Dev(configuration=document(), dir=folder) as dev:  # what was half made is no obstacle
         assert database_works(dev)
 

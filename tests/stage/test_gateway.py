@@ -984,6 +984,38 @@ def test_what_cannot_be_is_said(rig, params, why):
     assert why in gateway.log()
 
 
+@pytest.mark.parametrize("args, why", [
+    (["--listen", "nowhere"], "ADDRESS:PORT"), (["--tls-cert", "/nowhere/cert.pem"], "both"),
+    (["--tls-cert", "/nowhere/cert.pem", "--tls-key", "/nowhere/key.pem"], "cert.pem: No such file"),
+    (["--trusted-proxies", "10.0.0.0/99"], "not a range"), (["--admin", "nowhere"], "admin"), (["--log-level", "loud"], "log_level"),
+    (["--deadline-ms", "1"], "deadline-ms"), ([], None)])
+def test_what_cannot_be_is_said_by_a_check_alone(args, why):
+    done = subprocess.run([testing.program("leadline-gateway"), "-n", *args], capture_output=True, text=True, timeout=20)
+    assert (done.returncode, why is None or why in done.stderr) == (0 if why is None else 2, True), done.stderr
+
+
+def test_wrong_settings_are_not_taken_over_in_part(rig):
+    rig.validator(answer=silent)
+    path = os.path.join(rig.folder, "settings")
+
+    def settings(gateway, text, event):
+        with open(path, "w") as file:
+            file.write(text)
+        before = gateway.log().count(event)
+        gateway.process.send_signal(signal.SIGHUP)
+        eventually(lambda: gateway.log().count(event) > before, 5, message=gateway.log)
+
+    open(path, "w").close()
+    gateway = Gateway(rig, config=path).start()
+    for wrong in ("trusted_proxies = 10.0.0.0/99", "log_level = loud", "tls_cert = /nowhere"):
+        settings(gateway, f"deadline_ms = 60000\n{wrong}\n", "event=params.kept")
+    settings(gateway, "deadline_ms = 200\n", "event=params.read")
+    for wrong in ("trusted_proxies = 10.0.0.0/99", "log_level = loud"):
+        settings(gateway, f"deadline_ms = 60000\n{wrong}\n", "event=params.kept")
+    assert gateway.client(timeout=5).ingest(lead()).error == "timeout"  # not after a minute
+    assert gateway.stop() == 0, gateway.log()
+
+
 # Look-ups ---------------------------------------------------------------------------------------------------------------
 
 def store_lead(database, supplier_id="supplier_xyz789", campaign_id="campaign_abc123", status="ACCEPTED", phone=None, email=None, at=None, reasons=()):

@@ -226,6 +226,26 @@ static void many_silent_ones_do_not_block(void **state)
     admin_close(&admin);
 }
 
+static void many_that_stay_silent_are_sent_away(void **state)
+{
+    enum { SILENT = 16 }; /* as many as it takes at once */
+    struct admin *admin = open_at("127.0.0.1:0", NULL);
+    int fds[SILENT];
+    struct buf *got;
+
+    (void)state;
+    for (int i = 0; i < SILENT; i++) {
+        fds[i] = connect_to(admin_url(admin));
+        loop_turn(loop, 0);
+    }
+    got = ask(connect_to(admin_url(admin)), "GET /healthz HTTP/1.0\r\n\r\n");
+    assert_non_null(strstr(buf_text(got), "200 OK"));
+    buf_free(&got);
+    for (int i = 0; i < SILENT; i++)
+        close(fds[i]);
+    admin_close(&admin);
+}
+
 static void socket_file(void **state)
 {
     struct error err;
@@ -285,7 +305,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tcp), cmocka_unit_test(several_on_one_connection), cmocka_unit_test(bad_requests_end),
-        cmocka_unit_test(many_silent_ones_do_not_block), cmocka_unit_test(socket_file), cmocka_unit_test(bad_places),
+        cmocka_unit_test(many_silent_ones_do_not_block),
+        cmocka_unit_test(many_that_stay_silent_are_sent_away), cmocka_unit_test(socket_file), cmocka_unit_test(bad_places),
     };
 
     return cmocka_run_group_tests(tests, begin, end);

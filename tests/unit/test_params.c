@@ -202,6 +202,12 @@ static void kinds(void **state)
     unsetenv("LEADLINE_OTHER_STAGES");
 }
 
+static int refuse_900(void *ctx, const struct params *params, struct error *err)
+{
+    assert_string_equal(ctx, "context");
+    return params_int(params, "deadline_ms") == 900 ? error_set(err, "not 900") : 0;
+}
+
 static void read_again(void **state)
 {
     struct params *params;
@@ -213,16 +219,22 @@ static void read_again(void **state)
     assert_non_null(params);
     assert_int_equal(params_int(params, "offset"), 2);
     write_file("deadline_ms = 700\noffset = 3\n");
-    assert_int_equal(params_reread(params, &err), 0);
+    assert_int_equal(params_reread(params, NULL, NULL, &err), 0);
     assert_int_equal(params_int(params, "deadline_ms"), 700);
     assert_int_equal(params_int(params, "offset"), 2); /* the option still wins */
     assert_string_equal(params_text(params, "log_level"), "info"); /* what is gone from the file is the default again */
     write_file("deadline_ms = 800\nwrong = 1\n");
-    assert_int_equal(params_reread(params, &err), -1);
+    assert_int_equal(params_reread(params, NULL, NULL, &err), -1);
     assert_non_null(strstr(err.text, "unknown key"));
     assert_int_equal(params_int(params, "deadline_ms"), 700);
+    write_file("deadline_ms = 900\n");
+    assert_int_equal(params_reread(params, refuse_900, (char *)"context", &err), -1);
+    assert_string_equal(err.text, "not 900");
+    assert_int_equal(params_int(params, "deadline_ms"), 700);
+    write_file("deadline_ms = 700\noffset = 3\n");
+    assert_int_equal(params_reread(params, refuse_900, (char *)"context", &err), 0);
     unlink(path);
-    assert_int_equal(params_reread(params, &err), -1);
+    assert_int_equal(params_reread(params, NULL, NULL, &err), -1);
     assert_int_equal(params_int(params, "deadline_ms"), 700);
     write_file("");
     params_free(&params);
