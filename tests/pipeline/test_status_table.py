@@ -188,6 +188,19 @@ def test_unauthorized(dev):
         stranger.close()
 
 
+def test_a_key_works_when_it_is_printed_and_not_when_it_was_taken_away(dev, buyer):
+    for n in range(10):
+        key = dev.leadctl("key", "new", "other").stdout.strip()
+        fresh = lt.Client(dev.port, key=key)
+        assert fresh.get("/api/v1/leads/lookup?phone=5551234567").status == 200
+        changed = configuration(buyer.url)
+        changed["suppliers"][1]["api_keys"] = [{"key": f"other_key_{n}"}]
+        dev.apply(changed)
+        is_problem(fresh.get("/api/v1/leads/lookup?phone=5551234567"), 401, "unauthorized")
+        fresh.close()
+    dev.apply(configuration(buyer.url))
+
+
 def test_forbidden(dev, client):
     before = lead_count(dev)
     is_problem(client.ingest(lt.lead(flo_supplier_id="other")), 403, "forbidden")
