@@ -165,7 +165,7 @@ static bool refuse_ping(const struct facts *facts, struct decision *decision)
 }
 
 /* What comes before selling, in the order of SPEC.md, 3. Returns true when that settles it. */
-static bool is_settled(struct facts *facts, struct decision *decision)
+static bool is_settled(struct arena *arena, struct facts *facts, struct decision *decision)
 {
     const struct plan *plan = decision->plan;
     const struct holder *holder;
@@ -177,7 +177,7 @@ static bool is_settled(struct facts *facts, struct decision *decision)
     }
     if (refuse_ping(facts, decision))
         return true;
-    holder = duplicate_of_campaign(facts, plan);
+    holder = duplicate_of_campaign(arena, facts, plan, &decision->duplicate_why);
     if (holder != NULL) {
         decision->state = LEAD_DUPLICATE;
         decision->reason = REASON_DUPLICATE;
@@ -213,7 +213,7 @@ static void decide_new(struct arena *arena, struct facts *facts, struct decision
         }
     }
     decision->action = ACTION_RECORD;
-    if (!is_settled(facts, decision)) {
+    if (!is_settled(arena, facts, decision)) {
         if (decision->plan->campaign->is_confirmed)
             confirm_begin(arena, facts, decision);
         else
@@ -244,7 +244,7 @@ void decide_ping(struct arena *arena, struct facts *facts, const struct plan *pl
     struct turns turns = {0};
 
     *decision = (struct decision){.plan = plan};
-    if (is_settled(facts, decision))
+    if (is_settled(arena, facts, decision))
         return;
     sell_order(arena, facts, decision, &turns);
     for (size_t i = 0; i < plan->eligible_count; i++)

@@ -38,6 +38,7 @@
 struct lead_key {
     struct uuid key;   /* nil: the lead lacks one of its fields */
     int64_t window_us; /* of the rule; the longest of those with this key */
+    const struct duplicate_rule *rule; /* of the campaign, by its fields; NULL: a buyer's */
 };
 
 /* The keys under which a buyer remembers the lead if it is sold to it: one for each of the buyer's rules. */
@@ -166,6 +167,7 @@ struct decision {
     enum reason reason;         /* NONE: sold */
     enum lead_state state;
     struct uuid duplicate_of;   /* nil: none, or another supplier's */
+    struct span duplicate_why;  /* for the trail: by which rule, of which lead, whoever sent it */
     struct sale *sales;
     size_t sale_count;
     int64_t price_cents, cost_cents;
