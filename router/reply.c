@@ -296,7 +296,7 @@ static void fill_trail(struct arena *arena, struct decision *decision)
             buf_add_text(out, i == 0 ? "[" : ",");
             put_candidate(out, &plan->candidates[i]);
         }
-        buf_add_text(out, plan->candidate_count > 0 ? "]" : "[]");
+        buf_add_text(out, plan->candidate_count > 0 ? "]" : "[{\"decision\":\"unmatched\"}]"); /* the campaign has no contract */
     } else {
         put(out, "[{\"decision\":", decision->state == LEAD_DUPLICATE ? SPAN("duplicate") : SPAN("rejected"));
         put(out, ",\"reason\":", span_of(reason_word(decision->reason)));
