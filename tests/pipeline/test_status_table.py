@@ -105,6 +105,7 @@ def test_nobody_buys(dev, client):
     assert answer.status == 200
     assert list(answer.data.items())[1:] == [("status", "UNMATCHED"), ("buyer_id", None), ("campaign_id", "nobody")]
     assert stored(dev, answer.data["id"]) == "UNMATCHED"
+    assert [(step["step"], step["contract_id"], step["decision"]) for step in dev.show(answer.data["id"])["trail"]] == [("sale", None, "unmatched")]
 
 
 @pytest.mark.parametrize("fields, status", [
