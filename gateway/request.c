@@ -101,7 +101,7 @@ static int read_idempotency_key(struct request *request, const struct supplier *
 
     if (request->idempotency_key.ptr == NULL)
         return 0;
-    if (request->has_repeated || idempotency_read(arena, request->idempotency_key, &key) != 0)
+    if (idempotency_read(arena, request->idempotency_key, &key) != 0)
         return -1;
     lead->idempotency_key = key_idempotency(stage_catalog(request->gateway->stage)->secret, supplier->id, request->path, key);
     sha256 = arena_alloc(arena, DIGEST_BYTES);

@@ -24,9 +24,8 @@ struct request {
     int64_t began_ns; /* clock_mono_ns() */
     struct span method, path, query, body; /* path: normalised; query: behind the '?', absent without one */
     struct span scheme, authority; /* "https", and what the client calls us: "leads.example:8443"; authority may be absent */
-    struct span api_key, content_type, content_encoding, accept, idempotency_key; /* headers; absent when not sent */
+    struct span api_key, content_type, content_encoding, accept, idempotency_key; /* headers; absent when not sent, keys that came twice empty */
     struct span forwarded_for;      /* all of them, joined */
-    bool has_repeated;              /* a header that may come once came twice: x-api-key, idempotency-key */
     bool has_peer;
     uint8_t peer[16];
     enum route route;

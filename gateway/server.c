@@ -34,13 +34,16 @@ static bool is_named(const h2o_header_t *header, struct span name)
     return header->name->len == name.len && memcmp(header->name->base, name.ptr, name.len) == 0;
 }
 
-/* A header that may come once. */
-static void take_once(struct request *request, struct span *place, const h2o_header_t *header)
+/* Blanks behind a value are none of it; h2o leaves them there. */
+static struct span value_of(const h2o_header_t *header)
 {
-    if (place->ptr != NULL)
-        request->has_repeated = true;
-    else
-        *place = span_of_iovec(header->value);
+    return span_trim(span_of_iovec(header->value));
+}
+
+/* A header that may come once: twice is as good as empty, for nobody knows which was meant. */
+static void take_once(struct span *place, const h2o_header_t *header)
+{
+    *place = place->ptr == NULL ? value_of(header) : SPAN("");
 }
 
 static void join(h2o_req_t *req, struct span *list, const h2o_header_t *header)
@@ -57,18 +60,37 @@ static void read_headers(struct request *request, h2o_req_t *req)
         const h2o_header_t *header = &req->headers.entries[i];
 
         if (header->name == &H2O_TOKEN_CONTENT_TYPE->buf)
-            request->content_type = span_of_iovec(header->value);
+            request->content_type = value_of(header);
         else if (header->name == &H2O_TOKEN_ACCEPT->buf)
             join(req, &request->accept, header);
         else if (header->name == &H2O_TOKEN_CONTENT_ENCODING->buf)
-            request->content_encoding = span_of_iovec(header->value);
+            request->content_encoding = value_of(header);
         else if (header->name == &H2O_TOKEN_X_FORWARDED_FOR->buf)
             join(req, &request->forwarded_for, header);
         else if (is_named(header, SPAN("x-api-key")))
-            take_once(request, &request->api_key, header);
+            take_once(&request->api_key, header);
         else if (is_named(header, SPAN("idempotency-key")))
-            take_once(request, &request->idempotency_key, header);
+            take_once(&request->idempotency_key, header);
     }
+}
+
+/* What is asked for: a path, or as proxies may write it the whole address, which h2o takes for a path. */
+static void read_target(struct request *request, h2o_req_t *req)
+{
+    h2o_iovec_t path = req->path, normal = req->path_normalized;
+    size_t query_at = req->query_at, *unused;
+    h2o_url_t url;
+
+    if (req->authority.len > 0)
+        request->authority = span_of_iovec(req->authority);
+    if (path.len > 0 && path.base[0] != '/' && h2o_url_parse(path.base, path.len, &url) == 0) {
+        path = url.path;
+        normal = h2o_url_normalize_path(&req->pool, path.base, path.len, &query_at, &unused);
+        request->authority = span_of_iovec(url.authority);
+    }
+    request->path = span_of_iovec(normal);
+    if (query_at != SIZE_MAX)
+        request->query = (struct span){path.base + query_at + 1, path.len - query_at - 1};
 }
 
 /* h2o is done with the request: answered, or the client left before. */
@@ -93,12 +115,8 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *req)
     request->id = uuid_v7(clock_wall_ms());
     request->began_ns = clock_mono_ns();
     request->method = span_of_iovec(req->method);
-    request->path = span_of_iovec(req->path_normalized);
-    if (req->query_at != SIZE_MAX)
-        request->query = (struct span){req->path.base + req->query_at + 1, req->path.len - req->query_at - 1};
+    read_target(request, req);
     request->scheme = span_of_iovec(req->scheme->name);
-    if (req->authority.len > 0)
-        request->authority = span_of_iovec(req->authority);
     request->body = (struct span){req->entity.base != NULL ? req->entity.base : "", req->entity.len};
     request->has_peer = conn->has_peer;
     memcpy(request->peer, conn->peer, sizeof request->peer);

@@ -7,6 +7,7 @@
 #include "leadctl/document.h"
 #include "leadctl/duplicate_keys.h"
 #include "leadctl/event_leftovers.h"
+#include "leadctl/in_force.h"
 #include "leadctl/read_file.h"
 
 #include <inttypes.h>
@@ -103,6 +104,7 @@ static int store(const char *name, struct db_wait *db, struct json *document, st
     rc = make_keys(name, db, stored.version);
     if (rc == EXIT_OK)
         rc = cancel_leftovers(name, db, stored.version);
+    in_force_wait(name, db);
     if (rc == EXIT_OK)
         printf("%s: version %" PRId64 "\n", stored.is_changed ? "applied" : "nothing changed", stored.version);
     return rc;

@@ -197,7 +197,7 @@ static void beat(struct stage *stage, bool is_news)
 {
     struct registry_self self = {
         .stage = words[stage->spec->kind], .name = stage->name, .endpoint = stage->endpoint, .admin = admin_url(stage->admin),
-        .is_stopping = stage->is_stopping,
+        .catalog_version = stage->catalog->version, .is_stopping = stage->is_stopping,
     };
     int64_t done = 0;
 
@@ -249,6 +249,13 @@ static void on_registry(void *ctx, const struct registry_row *rows, size_t count
 
 /* The catalog --------------------------------------------------------------------------------------------------------- */
 
+static void tell_catalog(struct stage *stage)
+{
+    struct registry_self self = {.stage = words[stage->spec->kind], .name = stage->name, .catalog_version = stage->catalog->version};
+
+    registry_tell_catalog(stage->registry, &self);
+}
+
 static void start_parts(struct stage *stage)
 {
     struct error err;
@@ -284,6 +291,8 @@ static void on_catalog(void *ctx, struct catalog *catalog, const char *why)
         log_event(LOG_INFO, "catalog.read", "version=%lld", (long long)catalog->version);
         if (stage->spec->on_catalog != NULL)
             stage->spec->on_catalog(stage, old);
+        if (catalog->version != old->version)
+            tell_catalog(stage);
     }
     catalog_free(&old);
     if (stage->load_again)

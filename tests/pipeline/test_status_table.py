@@ -105,6 +105,7 @@ def test_nobody_buys(dev, client):
     assert answer.status == 200
     assert list(answer.data.items())[1:] == [("status", "UNMATCHED"), ("buyer_id", None), ("campaign_id", "nobody")]
     assert stored(dev, answer.data["id"]) == "UNMATCHED"
+    assert [(step["step"], step["contract_id"], step["decision"]) for step in dev.show(answer.data["id"])["trail"]] == [("sale", None, "unmatched")]
 
 
 @pytest.mark.parametrize("fields, status", [
@@ -186,6 +187,19 @@ def test_unauthorized(dev):
         stranger = lt.Client(dev.port, key=key)
         is_problem(stranger.ingest(lt.lead()), 401, "unauthorized")
         stranger.close()
+
+
+def test_a_key_works_when_it_is_printed_and_not_when_it_was_taken_away(dev, buyer):
+    for n in range(10):
+        key = dev.leadctl("key", "new", "other").stdout.strip()
+        fresh = lt.Client(dev.port, key=key)
+        assert fresh.get("/api/v1/leads/lookup?phone=5551234567").status == 200
+        changed = configuration(buyer.url)
+        changed["suppliers"][1]["api_keys"] = [{"key": f"other_key_{n}"}]
+        dev.apply(changed)
+        is_problem(fresh.get("/api/v1/leads/lookup?phone=5551234567"), 401, "unauthorized")
+        fresh.close()
+    dev.apply(configuration(buyer.url))
 
 
 def test_forbidden(dev, client):

@@ -437,6 +437,37 @@ def test_a_key_is_needed(client):
     check_problem(client.get(f"/api/v1/leads/{uuid.uuid4()}", x_api_key=None), 401, "unauthorized")
 
 
+def plain_request(method, target, *headers, body=b""):
+    """The bytes of a request, after which the connection is closed."""
+    return "\r\n".join([f"{method} {target} HTTP/1.1", "host: x", "connection: close", f"content-length: {len(body)}", *headers, "", ""]).encode() + body
+
+
+def test_blanks_around_a_headers_value_are_none_of_it(gateway, validator):
+    body = json.dumps(lead()).encode()
+    headers = [f"x-api-key: \t {API_KEY} \t", "content-type:  application/json ", "content-encoding: identity ", "idempotency-key:  blank  "]
+    assert raw(gateway.port, plain_request("POST", INGEST, *headers, body=body)).startswith(b"HTTP/1.1 201")
+    spread = validator.last()
+    assert raw(gateway.port, plain_request("POST", INGEST, *[header.replace(" ", "").replace("\t", "") for header in headers], body=body)).startswith(b"HTTP/1.1 201")
+    assert validator.last()["idempotency_key"] == spread["idempotency_key"]
+
+
+def test_a_key_that_comes_twice_is_none(gateway):
+    media, key = "content-type: application/json", f"x-api-key: {API_KEY}"
+    for other in (key, "x-api-key: unknown"):
+        for headers in ([media, key, other], [media, other, key], [media, key, other, "idempotency-key: k"]):
+            assert raw(gateway.port, plain_request("POST", INGEST, *headers, body=b"{}")).startswith(b"HTTP/1.1 401")
+
+
+def test_what_is_asked_for_may_be_a_whole_address(gateway, validator):
+    headers = ["content-type: application/json", f"x-api-key: {API_KEY}"]
+    for target in ("http://leads.example" + INGEST, "https://leads.example:8443/api/v1/../v1/ingest?a=b"):
+        assert raw(gateway.port, plain_request("POST", target, *headers, body=b"{}")).startswith(b"HTTP/1.1 201"), target
+    answer = raw(gateway.port, plain_request("GET", "http://leads.example/api/v1/leads/lookup?phone=5550001111", *headers))
+    assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b'{"data":[]}')
+    for target in ("http://leads.example", "http://", "leads.example/api/v1/ingest", "*"):
+        assert raw(gateway.port, plain_request("GET", target, *headers)).startswith(b"HTTP/1.1 404"), target
+
+
 def test_paths_and_methods(client):
     for path in ("/", "/api/v1", "/api/v1/ingest/", "/api/v1/ping/", "/api/v1/leads", "/api/v1/leads/", "/api/v1/leads/a/b", "/api/v1/spec/",
                  "/api/v2/ingest", "/%00", "//"):

@@ -12,7 +12,7 @@ import uuid
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from leadline_testing import ROOT, SECRET, Postgres, buyer, campaign, contract, document, end, eventually, leadctl, query, source, spawn, supplier, temp_folder  # noqa: E402
+from leadline_testing import ROOT, SECRET, Postgres, buyer, campaign, contract, document, end, eventually, leadctl, program, query, source, spawn, supplier, temp_folder  # noqa: E402
 
 UTC = datetime.timezone.utc
 
@@ -35,12 +35,16 @@ def run(database, *args, **options):
     return leadctl(*args, "--dsn", database.dsn(), **options)
 
 
-def apply(database, configuration, **options):
-    text = configuration if isinstance(configuration, str) else json.dumps(configuration)
+def write(configuration):
+    """The path of a file that holds it."""
     path = os.path.join(temp_folder(), "document.json")
     with open(path, "w") as file:
-        file.write(text)
-    return run(database, "apply", path, **options)
+        file.write(configuration if isinstance(configuration, str) else json.dumps(configuration))
+    return path
+
+
+def apply(database, configuration, **options):
+    return run(database, "apply", write(configuration), **options)
 
 
 def export(database):
@@ -393,13 +397,33 @@ def test_a_change_is_told_and_waits_for_routers(database):
     assert process.poll() is None and version(database) == 1
     query(router, "COMMIT")
     assert process.communicate(timeout=30)[0] == "applied: version 2\n"
-    listener.poll()
+    eventually(lambda: listener.poll() or listener.notifies)
     assert [(notice.channel, notice.payload) for notice in listener.notifies] == [("leadline_catalog", "2")]
     listener.close()
     router.close()
 
 
 # keys ---------------------------------------------------------------------------------------------------------------
+
+def test_a_change_is_done_when_every_process_goes_by_it(database):
+    apply(database, document())
+    database.query("""INSERT INTO stage_instance (stage, name, endpoint, admin, version, host, pid, catalog_version, beat_at, is_stopping)
+        VALUES ('gateway', 'gateway-1', 'ipc:///x', 'unix:/x', '0.1.0', 'h', 1, 1, now() + interval '1 hour', false),
+               ('gateway', 'leaving', 'ipc:///x', 'unix:/x', '0.1.0', 'h', 2, 1, now() + interval '1 hour', true),
+               ('router', 'dead', 'ipc:///x', 'unix:/x', '0.1.0', 'h', 3, 1, now() - interval '20 s', false),
+               ('router', 'silent', 'ipc:///x', 'unix:/x', '0.1.0', 'h', 4, NULL, now() + interval '1 hour', false)""")
+    for args, told in (("key", "new", "supplier_xyz789"), 1), (("apply", write(document(time_zone="UTC"))), 0):
+        before = version(database)
+        changing = spawn([program("leadctl"), *args, "--dsn", database.dsn()], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        eventually(lambda: version(database) == before + 1)
+        assert told == 0 or changing.stdout.readline().startswith(b"sk_")
+        assert changing.poll() is None
+        database.query("UPDATE stage_instance SET catalog_version = %s WHERE name = 'gateway-1'", before + 1)
+        assert changing.wait(10) == 0 and b"has not been read" not in changing.stderr.read()
+    late = run(database, "key", "new", "supplier_xyz789")
+    assert late.returncode == 0 and late.stdout.startswith("sk_")
+    assert "has not been read yet by gateway-1\n" in late.stderr and "leaving" not in late.stderr and "dead" not in late.stderr and "silent" not in late.stderr
+
 
 def test_keys_are_as_listed_or_stay(database):
     free = supplier(id="free")

@@ -180,6 +180,7 @@ def test_duplicates_name_the_earlier_lead_to_its_supplier_only(rig):
                                       data={"id": ids[2], "status": "DUPLICATE", "campaign_id": CAMPAIGN})
     assert rig.query("SELECT step, decisions FROM trail WHERE lead_id = %s", ids[1]) == [
         ("duplicates", [{"decision": "duplicate", "reason": "duplicate", "detail": f"email: 30 days, lead {ids[0]}"}])]
+    assert rig.query_one("SELECT decisions->0->>'detail' FROM trail WHERE lead_id = %s", ids[2]) == f"phone: 30 days, lead {ids[0]}"
     again = rig.ask(router, rig.item({**somebody, "email": "third@example.com"}))  # now from the rows
     assert json.loads(again.body)["data"]["duplicate_of"] == ids[0]
     rig.check()
