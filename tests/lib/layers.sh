@@ -35,7 +35,7 @@ h2o(\.h|/.*)           ^gateway/(server[a-z_]*|loop|reply)\.[ch]$  ^tests/(buyer
 zmq\.h                 ^common/queue\.[ch]$
 msgpack\.h             ^proto/frame[a-z_]*\.[ch]$
 libpq-fe\.h            ^common/db[a-z_]*\.[ch]$                   ^tests/bench/
-curl/.*                ^common/http_client\.[ch]$
+curl/.*                ^common/http_(client|exchange)\.[ch]$
 openssl/.*             ^common/digest\.c$ ^gateway/server[a-z_]*\.c$  ^tests/
 jansson\.h             ^common/json\.c$
 pcre2\.h               ^common/pattern\.[ch]$
