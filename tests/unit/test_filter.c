@@ -478,12 +478,18 @@ static void dates_have_days(void **state)
     };
 
     static const char *const others[] = {"", "2026", "2026-06-1", "2026-06-155", "2026/06/15", "2026-06-1x", "-026-06-15"};
+    char text[DATE_TEXT_BYTES];
     int64_t day;
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!date_day(span_of(rows[i].date), &day) || day != rows[i].day)
             fail_msg("%s: %lld", rows[i].date, (long long)day);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_true(date_text(rows[i].day, text) && strcmp(text, rows[i].date) == 0);
+    for (int64_t each = 0; each < 200000; each += 17)
+        assert_true(date_text(each - 60000, text) && date_day(span_of(text), &day) && day == each - 60000);
+    assert_false(date_text(-719163, text) || date_text(2932897, text));
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         assert_false(date_day(span_of(others[i]), &day));
 }
