@@ -122,6 +122,14 @@ static const struct {
     {"moved", "==", "\"02/28/2026\"", "2026-02-28", 'y'}, {"moved", "==", "\"2026-02-30\"", "2026-02-28", '-'}, {"moved", "!=", "\"2026-02-28\"", "2026-03-01", 'y'}, {"moved", "==", "20260228", "2026-02-28", '-'},
     {"site", "==", "\"HTTPS://Example.com/A\"", "https://example.com/a", 'y'}, {"site", "==", "\"ftp://example.com/\"", "https://example.com/", '-'},
     {"roof", "==", "\"TILE\"", "Tile", 'y'}, {"roof", "==", "\"metal\"", "Tile", 'n'}, {"roof", "==", "\"straw\"", "Tile", '-'},
+    /* letters beyond A-Z */
+    {"city", "==", "\"S\u00c3O PAULO\"", "S\u00e3o Paulo", 'y'}, {"city", "==", "\"s\u00e3o paulo\"", "S\u00c3O PAULO", 'y'}, {"city", "==", "\"sao paulo\"", "S\u00c3O PAULO", 'n'},
+    {"city", "IN", "[\"\u0416\",\"\u00e9a\",\"\u00c9\",\"z\"]", "\u00e9", 'y'}, {"city", "IN", "[\"\u0416\",\"\u00e9a\",\"\u00c9\",\"z\"]", "\u00c9A", 'y'},
+    {"city", "IN", "[\"\u0416\",\"\u00e9a\",\"\u00c9\",\"z\"]", "\u0436", 'y'}, {"city", "NOT IN", "[\"\u0416\",\"\u00e9a\",\"\u00c9\",\"z\"]", "\u00e8", 'y'},
+    {"city", "CONTAINS", "\"\u00c4R\"", "B\u00e4r", 'y'}, {"city", "CONTAINS", "\"\u00e4r\"", "B\u00c4R", 'y'}, {"city", "CONTAINS", "\"\u00d6\"", "B\u00e4r", 'n'},
+    {"city", "DOES NOT CONTAIN", "\"\u00c4\"", "B\u00e4r", 'n'}, {"city", "STARTS WITH", "\"\u03a9\"", "\u03c9mega", 'y'}, {"city", "STARTS WITH", "\"\u03c9m\"", "\u03a9MEGA", 'y'},
+    {"city", "STARTS WITH", "\"\u03c9mega \"", "\u03a9MEGA", 'n'}, {"city", ">", "\"\u00e9\"", "\u00c9a", 'y'}, {"city", ">=", "\"\u00c9\"", "\u00e9", 'y'}, {"city", "<", "\"\u00e9\"", "\u00c9", 'n'},
+    {"city", "BETWEEN", "[\"\u00c0\",\"\u00d6\"]", "\u00e9", 'y'}, {"city", "==", "\"\u0130\"", "i", 'n'}, {"city", "==", "\"\U0001F600X\"", "\U0001F600x", 'y'},
     /* IN, NOT IN */
     {"state", "IN", "[\"TX\",\"California\"]", "CA", 'y'}, {"state", "IN", "[\"TX\",\"CA\"]", "NY", 'n'}, {"state", "IN", "\"TX\"", "TX", '-'}, {"state", "IN", "[]", "TX", '-'},
     {"state", "IN", "[\"TX\",\"nowhere\"]", "TX", '-'}, {"state", "IN", "[[\"TX\"]]", "TX", '-'}, {"state", "IN", "[null]", "TX", '-'}, {"state", "IN", NULL, "TX", '-'},
