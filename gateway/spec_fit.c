@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 3, VALUES_TRIED = 100 };
+enum { ROUNDS = 3, VALUES_TRIED = 100, TRIES_MOST = 20000 }; /* some ten milliseconds, whatever the filter */
 
 struct fitting {
     struct arena *arena;
@@ -16,7 +16,8 @@ struct fitting {
     struct moment now;
     struct field *values;       /* as sent */
     const struct field **forms; /* their normal forms; NULL: absent */
-    bool is_over;               /* a pattern ran away: it would again */
+    size_t tries;
+    bool is_over;               /* a pattern ran away, as it would again, or enough was tried */
 };
 
 static bool passes(struct fitting *fitting, const struct filter *filter)
@@ -36,6 +37,7 @@ static bool try(struct fitting *fitting, const struct filter *rule, struct span 
     struct field *form = arena_alloc(fitting->arena, sizeof *form), sent = {.name = spec->name, .kind = spec_example_kind(spec->type), .text = text};
     struct field_fault fault;
 
+    fitting->is_over |= ++fitting->tries > TRIES_MOST;
     if (fitting->is_over || text.len == 0 || !field_judge(fitting->arena, spec, &sent, form, &fault) || form->text.len == 0)
         return false;
     form->name = spec->name;
