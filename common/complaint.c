@@ -1,6 +1,7 @@
 #include "common/complaint.h"
 
 #include "common/buf.h"
+#include "common/map.h"
 #include "common/must.h"
 
 #include <stdarg.h>
@@ -80,14 +81,12 @@ void complain(struct complaints *list, const struct place *place, const char *fo
 
 void complaints_merge(struct complaints *list, const struct complaints *other)
 {
-    size_t own = list->count;
+    struct map *places = map_new();
 
-    for (size_t i = 0; i < other->count; i++) {
-        size_t at = 0;
-
-        while (at < own && strcmp(list->items[at].pointer, other->items[i].pointer) != 0)
-            at++;
-        if (at == own)
+    for (size_t i = 0; i < list->count; i++)
+        map_put(places, span_of(list->items[i].pointer), list);
+    for (size_t i = 0; i < other->count; i++)
+        if (map_get(places, span_of(other->items[i].pointer)) == NULL)
             add(list, arena_text(list->arena, span_of(other->items[i].pointer)), other->items[i].sentence);
-    }
+    map_free(&places);
 }

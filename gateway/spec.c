@@ -1,6 +1,7 @@
 #include "gateway/spec.h"
 
 #include "gateway/spec_example.h"
+#include "gateway/spec_fit.h"
 #include "proto/problem.h"
 
 enum { EXAMPLE_BYTES_MOST = 32 * 1024 }; /* of values and names, half of what a body may have; required fields come first */
@@ -28,11 +29,6 @@ static struct json *value_json(enum value_kind kind, struct span text)
     }
     buf_free(&printed);
     return number;
-}
-
-static enum value_kind kind_of(enum field_type type)
-{
-    return type == FIELD_NUMBER ? VALUE_NUMBER : type == FIELD_BOOLEAN ? VALUE_BOOL : VALUE_TEXT;
 }
 
 /* Fields -------------------------------------------------------------------------------------------------------------- */
@@ -80,7 +76,7 @@ static bool is_required(const struct field_spec *spec)
 static struct json *field_json(const struct field_spec *spec)
 {
     struct json *field = json_new_object(), *list;
-    enum value_kind kind = kind_of(spec->type);
+    enum value_kind kind = spec_example_kind(spec->type);
 
     json_set_text(field, "name", spec->name);
     json_set_text(field, "type", span_of(field_type_word(spec->type)));
@@ -119,6 +115,7 @@ struct example {
     struct arena *arena;
     struct json *fields, *placeholders;
     size_t bytes;
+    struct field *values; /* by index of the campaign's fields; without text: none was found, or none is to be sent */
 };
 
 static void add_value(struct example *example, const char *name, struct json *value, size_t bytes)
@@ -130,8 +127,8 @@ static void add_value(struct example *example, const char *name, struct json *va
 static void add_example(struct example *example, const struct field_spec *spec)
 {
     const char *name = arena_text(example->arena, spec->name);
+    const struct field *value = &example->values[spec - example->campaign->fields];
     bool is_needed = is_required(spec);
-    struct field found;
 
     if (span_is(spec->name, "flo_campaign_id"))
         add_value(example, name, json_new_text(example->campaign->id), 0);
@@ -139,13 +136,25 @@ static void add_example(struct example *example, const struct field_spec *spec)
         add_value(example, name, json_new_text(example->source->supplier_id), 0);
     else if (!is_needed && json_count(example->fields) >= FIELDS_MOST)
         return;
-    else if (spec_example(example->arena, spec, &found)) {
-        if (is_needed || example->bytes + found.text.len + spec->name.len <= EXAMPLE_BYTES_MOST)
-            add_value(example, name, value_json(found.kind, found.text), found.text.len + spec->name.len);
+    else if (value->text.len > 0) {
+        if (is_needed || example->bytes + value->text.len + spec->name.len <= EXAMPLE_BYTES_MOST)
+            add_value(example, name, value_json(value->kind, value->text), value->text.len + spec->name.len);
     } else if (is_needed) {
         add_value(example, name, json_new_text(SPAN(SPEC_PLACEHOLDER)), 0);
         json_push(example->placeholders, json_new_text(spec->name));
     }
+}
+
+/* Values that pass their fields, and together the campaign's filter. */
+static struct field *find_values(struct arena *arena, const struct campaign *campaign, const struct moment *now)
+{
+    struct field *values = arena_alloc(arena, campaign->field_count * sizeof *values);
+
+    for (size_t i = 0; i < campaign->field_count; i++)
+        if (!spec_example(arena, &campaign->fields[i], &values[i]))
+            values[i].text = (struct span){NULL, 0};
+    spec_fit(arena, campaign, now, values);
+    return values;
 }
 
 /* Answers ------------------------------------------------------------------------------------------------------------- */
@@ -270,13 +279,13 @@ static size_t sort_fields(const struct campaign *campaign, const struct field_sp
     return count;
 }
 
-struct json *spec_new(const struct campaign *campaign, const struct source *source)
+struct json *spec_new(const struct campaign *campaign, const struct source *source, const struct moment *now)
 {
     struct arena *arena = arena_new();
     const struct field_spec **fields = arena_alloc(arena, campaign->field_count * sizeof *fields);
     size_t count = sort_fields(campaign, fields);
     struct json *data = json_new_object(), *list = json_new_list();
-    struct example example = {source, campaign, arena, json_new_object(), json_new_list(), 0};
+    struct example example = {source, campaign, arena, json_new_object(), json_new_list(), 0, find_values(arena, campaign, now)};
 
     for (size_t i = 0; i < count; i++)
         json_push(list, field_json(fields[i]));

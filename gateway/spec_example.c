@@ -9,17 +9,19 @@ struct search {
     struct arena *arena; /* of the search; what is found is copied */
     const struct field_spec *spec;
     struct field *out;
+    spec_example_fn *is_wished; /* NULL: whatever */
+    void *ctx;
     bool is_over; /* the pattern ran away on one text: it would on more */
 };
 
-static enum value_kind kind_of(enum field_type type)
+enum value_kind spec_example_kind(enum field_type type)
 {
     return type == FIELD_NUMBER ? VALUE_NUMBER : type == FIELD_BOOLEAN ? VALUE_BOOL : VALUE_TEXT;
 }
 
 static bool try(struct search *search, struct span text)
 {
-    struct field sent = {.name = search->spec->name, .kind = kind_of(search->spec->type), .text = text}, form = {.name = sent.name};
+    struct field sent = {.name = search->spec->name, .kind = spec_example_kind(search->spec->type), .text = text}, form = {.name = sent.name};
     struct field_fault fault;
 
     if (search->is_over || text.len == 0)
@@ -28,7 +30,7 @@ static bool try(struct search *search, struct span text)
         search->is_over = search->spec->pattern != NULL && pattern_match(search->spec->pattern, text) == PATTERN_GAVE_UP;
         return false;
     }
-    if (form.text.len == 0)
+    if (form.text.len == 0 || (search->is_wished != NULL && !search->is_wished(search->ctx, text)))
         return false;
     *search->out = sent;
     return true;
@@ -181,7 +183,12 @@ static bool try_lengths(struct search *search)
 
 bool spec_example(struct arena *arena, const struct field_spec *spec, struct field *out)
 {
-    struct search search = {arena_new(), spec, out, false};
+    return spec_example_such(arena, spec, NULL, NULL, out);
+}
+
+bool spec_example_such(struct arena *arena, const struct field_spec *spec, spec_example_fn *is_wished, void *ctx, struct field *out)
+{
+    struct search search = {.arena = arena_new(), .spec = spec, .out = out, .is_wished = is_wished, .ctx = ctx};
     bool is_found = try_own(&search) || try_name(&search) || try_type(&search) || try(&search, spec->min) || try(&search, spec->max) ||
                     try_lengths(&search);
 

@@ -20,4 +20,11 @@
  */
 bool spec_example(struct arena *arena, const struct field_spec *spec, struct field *out);
 
+/* The first of the same that somebody else likes, too: is_wished is called with texts that pass the field. */
+typedef bool spec_example_fn(void *ctx, struct span text);
+bool spec_example_such(struct arena *arena, const struct field_spec *spec, spec_example_fn *is_wished, void *ctx, struct field *out);
+
+/* The kind in which an example of that type is sent. */
+enum value_kind spec_example_kind(enum field_type type);
+
 #endif

@@ -9,9 +9,10 @@
 
 static const char FIND[] = "SELECT number, is_live FROM suppression_list WHERE id = $1";
 
-/* Whoever adds single entries and whoever empties the list, one after the other: or the entry came in behind the one and the list would
- * forget with the other of which kinds it has any. */
-static const char HOLD[] = "SELECT FROM suppression_list WHERE number = $1::integer FOR NO KEY UPDATE";
+/* Who adds single entries, and who empties the list, one after the other: or an entry came in behind the one, and with the other the list
+ * forgot of which kinds it has any. No lock of the list's row: emptying takes long, and `apply` must not wait for it. */
+static const char ADDING[] = "SELECT pg_advisory_xact_lock_shared(4705, $1::integer)";
+static const char EMPTYING[] = "SELECT pg_advisory_xact_lock(4705, $1::integer)";
 
 /* Sorted, like all who add: two of them wait for each other in one direction only. */
 static const char ADD[] =
@@ -120,12 +121,17 @@ static int64_t do_with(struct db_wait *db, const char *sql, const struct suppres
     return rows;
 }
 
-/* Within the transaction. Returns 0, or -1 with *err. */
-static int hold(struct db_wait *db, const struct suppress_list *list, struct error *err)
+/* Fails for a list that was taken out of the document, and perhaps forgotten, since it was found. */
+static int check_live(struct db_wait *db, const struct suppress_list *list, struct error *err)
 {
-    int64_t rows = db_wait_do(db, HOLD, DB_PARAMS(list->number), err);
+    struct db_answer *found = db_wait_ask(db, STILL_LIVE, DB_PARAMS(list->number), err);
+    int rc = -1;
 
-    return rows == 1 ? 0 : rows < 0 ? -1 : error_set(err, "the list was removed meanwhile");
+    if (found == NULL)
+        return -1;
+    rc = db_answer_rows(found) == 1 ? 0 : error_set(err, "the list was taken out of the configuration document");
+    db_answer_free(&found);
+    return rc;
 }
 
 /* Within the transaction. Returns 0, or -1 with *err. */
@@ -141,7 +147,8 @@ int64_t suppress_add(struct db_wait *db, const struct suppress_list *list, unsig
 {
     int64_t rows;
 
-    if (db_wait_do(db, "BEGIN", DB_NO_PARAMS, err) < 0 || hold(db, list, err) != 0 || add_kinds(db, list, kinds, err) != 0)
+    if (db_wait_do(db, "BEGIN", DB_NO_PARAMS, err) < 0 || db_wait_do(db, ADDING, DB_PARAMS(list->number), err) < 0 ||
+        check_live(db, list, err) != 0 || add_kinds(db, list, kinds, err) != 0)
         return -1;
     rows = do_with(db, ADD, list, values, count, err);
     return rows < 0 || db_wait_do(db, "COMMIT", DB_NO_PARAMS, err) < 0 ? -1 : rows;
@@ -156,7 +163,8 @@ int64_t suppress_remove_all(struct db_wait *db, const struct suppress_list *list
 {
     int64_t rows = -1;
 
-    if (db_wait_do(db, LOCK, DB_PARAMS(list->number), err) < 0 || db_wait_do(db, "BEGIN", DB_NO_PARAMS, err) < 0 || hold(db, list, err) != 0)
+    if (db_wait_do(db, LOCK, DB_PARAMS(list->number), err) < 0 || db_wait_do(db, "BEGIN", DB_NO_PARAMS, err) < 0 ||
+        db_wait_do(db, EMPTYING, DB_PARAMS(list->number), err) < 0)
         return -1;
     rows = db_wait_do(db, REMOVE_ALL, DB_PARAMS(list->number), err);
     if (rows < 0 || db_wait_do(db, FORGET_KINDS, DB_PARAMS(list->number), err) < 0 || db_wait_do(db, FORGET_IMPORTS, DB_PARAMS(list->number), err) < 0 ||
@@ -273,19 +281,6 @@ static int note_progress(struct db_wait *db, const struct suppress_list *list, c
     snprintf(rejected, sizeof rejected, "%" PRId64, at->rejected_bytes);
     snprintf(counts, sizeof counts, "{%" PRId64 ",%" PRId64 ",%" PRId64 "}", at->values, at->added, at->bad_lines);
     return db_wait_do(db, NOTE_PROGRESS, DB_PARAMS(list->number, file, offset, line, rejected, counts), err) < 0 ? -1 : 0;
-}
-
-/* A list that was taken out of the document, and removed, while its file is imported. */
-static int check_live(struct db_wait *db, const struct suppress_list *list, struct error *err)
-{
-    struct db_answer *found = db_wait_ask(db, STILL_LIVE, DB_PARAMS(list->number), err);
-    int rc = -1;
-
-    if (found == NULL)
-        return -1;
-    rc = db_answer_rows(found) == 1 ? 0 : error_set(err, "the list was taken out of the configuration document");
-    db_answer_free(&found);
-    return rc;
 }
 
 int suppress_import_chunk(struct db_wait *db, const struct suppress_list *list, const char *file, unsigned kinds, struct uuid *values, size_t count,

@@ -2,9 +2,9 @@
 
 #include "common/buf.h"
 #include "common/map.h"
-#include "proto/ascii.h"
 #include "proto/decimal.h"
 #include "proto/field_judge.h"
+#include "proto/letter.h"
 #include "proto/normal.h"
 
 /* One entry while it is read. */
@@ -151,15 +151,6 @@ static void read_pattern(struct reading *reading)
         complain(reading->list, &at, "%s", err.text);
 }
 
-static struct span lower(struct arena *arena, struct span text)
-{
-    char *out = arena_alloc(arena, text.len + 1);
-
-    for (size_t i = 0; i < text.len; i++)
-        out[i] = ascii_lower(text.ptr[i]);
-    return (struct span){out, text.len};
-}
-
 /* The value as it is compared with normal forms; absent when it is wrong. A list keeps the campaign's spelling. */
 static struct span allowed(struct reading *reading, const struct json *value, const struct place *at)
 {
@@ -205,7 +196,7 @@ static void read_values(struct reading *reading)
 
         if (value.ptr == NULL)
             continue;
-        if (map_put(seen, spec->type == FIELD_LIST ? lower(reading->arena, value) : value, spec) == NULL)
+        if (map_put(seen, spec->type == FIELD_LIST ? letter_lower_text(reading->arena, value) : value, spec) == NULL)
             values[count++] = value;
         else
             complain(reading->list, &at, spec->type == FIELD_LIST ? "is there twice, without regard to case" : "is there twice, in its normal form");

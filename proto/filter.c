@@ -1,7 +1,7 @@
 #include "proto/filter.h"
 
-#include "proto/ascii.h"
 #include "proto/decimal.h"
+#include "proto/letter.h"
 #include "proto/normal.h"
 
 enum verdict { PASSED, FAILED, NOT_APPLIED };
@@ -48,25 +48,13 @@ const struct field *const *filter_values(struct arena *arena, const struct campa
 
 /* Rules --------------------------------------------------------------------------------------------------------------- */
 
-/* Bytewise, A-Z of the text as a-z; the value is in lower case already. */
-static int order_of(struct span text, struct span value)
-{
-    for (size_t i = 0; i < text.len && i < value.len; i++) {
-        int difference = (unsigned char)ascii_lower(text.ptr[i]) - (unsigned char)value.ptr[i];
-
-        if (difference != 0)
-            return difference;
-    }
-    return (text.len > value.len) - (text.len < value.len);
-}
-
 static bool is_listed(const struct filter *rule, struct span text)
 {
     size_t low = 0, high = rule->value_count;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = order_of(text, rule->values[middle]);
+        int order = letter_order(text, rule->values[middle]);
 
         if (order == 0)
             return true;
@@ -80,7 +68,7 @@ static bool is_listed(const struct filter *rule, struct span text)
 
 static bool starts(struct span text, struct span part)
 {
-    return text.len >= part.len && order_of((struct span){text.ptr, part.len}, part) == 0;
+    return text.len >= part.len && letter_order((struct span){text.ptr, part.len}, part) == 0;
 }
 
 static bool contains(struct span text, struct span part)
@@ -104,8 +92,8 @@ static bool is_within(const struct filter *rule, struct filter_view *view, struc
         from = low != NULL ? decimal_compare(text, *low) : 1;
         until = high != NULL ? decimal_compare(text, *high) : -1;
     } else {
-        from = low != NULL ? order_of(text, *low) : 1;
-        until = high != NULL ? order_of(text, *high) : -1;
+        from = low != NULL ? letter_order(text, *low) : 1;
+        until = high != NULL ? letter_order(text, *high) : -1;
     }
     return is_open ? from > 0 && until < 0 : from >= 0 && until <= 0;
 }

@@ -8,8 +8,8 @@
  * schedule is closed is not applied: its group is judged as if it were not there, and a group without any part that applies is not
  * applied either. A whole filter that is not applied passes.
  *
- *   equality       normal forms without regard to the case of A-Z; so 21 is 21.0 and Texas is TX
- *   order          numbers by their digits, without rounding; dates as dates; other text by its bytes, A-Z in lower case. A string
+ *   equality       normal forms without regard to case (proto/letter.h); so 21 is 21.0 and Texas is TX
+ *   order          numbers by their digits, without rounding; dates as dates; other text by its bytes, in lower case. A string
  *                  field is compared as a number when the filter's value is a JSON number, and fails when it is none
  *   parts          CONTAINS, DOES NOT CONTAIN, STARTS WITH see the normal form's text: a US phone starts with +1
  *   MATCHES        without regard to case (Unicode), found anywhere; a search that gives up does not match, and is counted
@@ -59,7 +59,7 @@ struct filter {
     enum field_type type;            /* of the field */
     size_t field;                    /* index of the campaign's fields */
     struct span field_name;
-    struct span *values;             /* normal forms, A-Z in lower case; lists are sorted */
+    struct span *values;             /* normal forms, in lower case; lists are sorted */
     size_t value_count;
     const struct pattern *pattern;
     int64_t days;

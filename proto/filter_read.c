@@ -1,8 +1,8 @@
 #include "proto/filter_read.h"
 
 #include "common/buf.h"
-#include "proto/ascii.h"
 #include "proto/decimal.h"
+#include "proto/letter.h"
 #include "proto/normal.h"
 
 #include <inttypes.h>
@@ -34,15 +34,6 @@ struct reading {
 };
 
 /* Values -------------------------------------------------------------------------------------------------------------- */
-
-static struct span lower(struct arena *arena, struct span text)
-{
-    char *copy = arena_alloc(arena, text.len + 1);
-
-    for (size_t i = 0; i < text.len; i++)
-        copy[i] = ascii_lower(text.ptr[i]);
-    return (struct span){copy, text.len};
-}
 
 /* A single value as a supplier could have sent it. Returns false, with a complaint, when it is none. */
 static bool field_of(struct reading *reading, const struct json *value, const struct place *place, struct field *out)
@@ -94,7 +85,7 @@ static struct span normal_of(struct reading *reading, const struct filter *rule,
         complain(reading->list, place, "%s, as the field is of type %s", why, field_type_word(spec.type));
         return (struct span){NULL, 0};
     }
-    return lower(reading->into->arena, form.text);
+    return letter_lower_text(reading->into->arena, form.text);
 }
 
 /* A value that the field is compared with in order; sets is_number by what it is. */
@@ -179,7 +170,7 @@ static void read_part(struct reading *reading, struct filter *rule, const struct
         complain(reading->list, place, "must be at most %d bytes long", PART_BYTES_MOST);
     rule->value_count = 1;
     rule->values = arena_alloc(reading->into->arena, sizeof *rule->values);
-    rule->values[0] = lower(reading->into->arena, part.text);
+    rule->values[0] = letter_lower_text(reading->into->arena, part.text);
 }
 
 static void read_pattern(struct reading *reading, struct filter *rule, const struct json *value, const struct place *place)

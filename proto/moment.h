@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DAY_MINUTES = 24 * 60, MOMENT_TEXT_BYTES = 10 };
+enum { DAY_MINUTES = 24 * 60, MOMENT_TEXT_BYTES = 10, DATE_TEXT_BYTES = 11 };
 
 struct zone_change {
     int64_t at_s;     /* seconds since 1970 UTC */
@@ -45,5 +45,8 @@ int weekday_of(struct span word);
 
 /* Days since 1970-01-01 of a date's normal form, YYYY-MM-DD. Returns false when the text has not that shape. */
 bool date_day(struct span date, int64_t *day);
+
+/* The other way. Returns false for a day before the year 1 or after 9999. */
+bool date_text(int64_t day, char out[DATE_TEXT_BYTES]);
 
 #endif

@@ -1,6 +1,7 @@
 #include "proto/normal.h"
 
 #include "proto/ascii.h"
+#include "proto/letter.h"
 
 #include <string.h>
 
@@ -34,7 +35,7 @@ struct span normal_boolean(struct span text)
 static struct span listed(const struct field_spec *spec, struct span text)
 {
     for (size_t i = 0; i < spec->value_count; i++)
-        if (span_equal_nocase(span_trim(spec->values[i]), text))
+        if (letter_equal(span_trim(spec->values[i]), text))
             return spec->values[i];
     return (struct span){NULL, 0};
 }

@@ -21,7 +21,7 @@
  * zip      5 digits, 9 digits, 5-4; JSON's 75201, but not 2101: a zero       5 digits
  *          that was lost is not guessed
  * url      http or https with a host, without user, blanks and controls      scheme and host in lower case
- * list     one of the campaign's values, without case of A-Z                 as the campaign spells it
+ * list     one of the campaign's values, without case                        as the campaign spells it
  */
 #ifndef LEADLINE_PROTO_NORMAL_H
 #define LEADLINE_PROTO_NORMAL_H

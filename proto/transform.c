@@ -25,35 +25,6 @@ const char *transform_words(void)
     return "trim, upper, lower, digits, title";
 }
 
-/* UTF-8 --------------------------------------------------------------------------------------------------------------- */
-
-static size_t char_bytes(char first)
-{
-    unsigned char byte = (unsigned char)first;
-
-    return byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-}
-
-static uint32_t read_char(const char *ptr, size_t bytes)
-{
-    static const uint8_t head_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t c = (uint8_t)ptr[0] & head_bits[bytes];
-
-    for (size_t i = 1; i < bytes; i++)
-        c = c << 6 | ((uint8_t)ptr[i] & 0x3f);
-    return c;
-}
-
-/* Over a character of equally many bytes, whose first byte stays as far as it says how many. */
-static void write_char(char *ptr, size_t bytes, uint32_t c)
-{
-    static const uint8_t heads[] = {0, 0, 0xc0, 0xe0, 0xf0};
-
-    for (size_t i = bytes; i-- > 1; c >>= 6)
-        ptr[i] = (char)(0x80 | (c & 0x3f));
-    ptr[0] = (char)(heads[bytes] | c);
-}
-
 /* Each of them -------------------------------------------------------------------------------------------------------- */
 
 static bool is_space(uint32_t c)
@@ -65,9 +36,9 @@ static bool is_space(uint32_t c)
 static struct span trim(struct span text)
 {
     while (text.len > 0) {
-        size_t bytes = char_bytes(text.ptr[0]);
+        size_t bytes = letter_bytes(text.ptr[0]);
 
-        if (!is_space(read_char(text.ptr, bytes)))
+        if (!is_space(letter_read(text.ptr, bytes)))
             break;
         text = (struct span){text.ptr + bytes, text.len - bytes};
     }
@@ -76,7 +47,7 @@ static struct span trim(struct span text)
 
         while (((unsigned char)text.ptr[at] & 0xc0) == 0x80)
             at--;
-        if (!is_space(read_char(text.ptr + at, text.len - at)))
+        if (!is_space(letter_read(text.ptr + at, text.len - at)))
             break;
         text.len = at;
     }
@@ -94,13 +65,13 @@ static struct span keep_digits(struct arena *arena, struct span text)
     return (struct span){out, len};
 }
 
-static struct span in_case(struct arena *arena, struct span text, uint32_t (*other)(uint32_t c))
+static struct span upper(struct arena *arena, struct span text)
 {
     struct span copy = arena_copy(arena, text);
 
     for (size_t at = 0, bytes; at < copy.len; at += bytes) {
-        bytes = char_bytes(copy.ptr[at]);
-        write_char((char *)copy.ptr + at, bytes, other(read_char(copy.ptr + at, bytes)));
+        bytes = letter_bytes(copy.ptr[at]);
+        letter_write((char *)copy.ptr + at, bytes, letter_upper(letter_read(copy.ptr + at, bytes)));
     }
     return copy;
 }
@@ -128,10 +99,10 @@ static struct span title(struct arena *arena, struct span text)
     for (size_t at = 0, bytes; at < copy.len; at += bytes) {
         uint32_t c;
 
-        bytes = char_bytes(copy.ptr[at]);
-        c = read_char(copy.ptr + at, bytes);
+        bytes = letter_bytes(copy.ptr[at]);
+        c = letter_read(copy.ptr + at, bytes);
         if (is_of_word(c))
-            write_char((char *)copy.ptr + at, bytes, in_word++ == 0 ? letter_upper(c) : letter_lower(c));
+            letter_write((char *)copy.ptr + at, bytes, in_word++ == 0 ? letter_upper(c) : letter_lower(c));
         else if (!is_apostrophe(c) || in_word == 1)
             in_word = 0;
     }
@@ -146,10 +117,10 @@ struct span transform_text(struct arena *arena, const enum transform *transforms
             text = trim(text);
             break;
         case TRANSFORM_UPPER:
-            text = in_case(arena, text, letter_upper);
+            text = upper(arena, text);
             break;
         case TRANSFORM_LOWER:
-            text = in_case(arena, text, letter_lower);
+            text = letter_lower_text(arena, text);
             break;
         case TRANSFORM_DIGITS:
             text = keep_digits(arena, text);

@@ -29,6 +29,24 @@ FIELDS = [
     {"name": "either", "pattern": "^(?!x)zq+$"},
 ]
 HARD = [{"name": "vin", "required": True, "pattern": "^(?!x)zq+$"}, {"name": "age", "type": "number"}]
+FILTERED = [{"name": "age", "type": "number"}, {"name": "moved", "type": "date", "required": True}, {"name": "owner", "type": "boolean", "default": False},
+            {"name": "roof", "type": "list", "values": ["tile", "metal"], "required": True}, {"name": "city", "max_length": 8}]
+
+
+def rule(field, op, *value, **more):
+    return {"field": field, "op": op, **({"value": value[0]} if value else {}), **more}
+
+
+FILTERS = [
+    rule("state", "IN", ["NY", "Florida"]), rule("state", "NOT IN", ["TX", "CA", "FL"]), rule("state", "!=", "TX"), rule("zip_code", "STARTS WITH", "33"),
+    rule("age", ">", 65), rule("age", "<", 18), rule("age", "BETWEEN", [64.5, 70]), rule("age", "<=", -3), rule("age", ">", 0.5), rule("age", "IS EMPTY"),
+    rule("moved", ">= DAYS AGO", 30), rule("moved", "<= DAYS AGO", 40000 - 3500), rule("moved", ">", "2031-01-31"), rule("moved", "<", "1900-03-01"),
+    rule("owner", "==", True), rule("roof", "==", "METAL"), rule("city", "==", "New York"), rule("city", ">", 77), rule("city", "CONTAINS", "x"),
+    rule("phone", "STARTS WITH", "+1773"), rule("email", "STARTS WITH", "jane"), rule("email", "MATCHES", "[.]org$"), rule("city", "MATCHES", "^[0-9]{5}$"),
+    {"all": [rule("state", "==", "CA"), {"any": [rule("age", ">=", 90), rule("age", "IS EMPTY")]}, rule("zip_code", "IN", ["90001", "90002"])]},
+    {"any": [{"all": [rule("state", "==", "NV"), rule("age", "<", 5), rule("age", ">", 5)]}, {"all": [rule("state", "==", "AZ"), rule("roof", "!=", "tile")]}]},
+    {"all": [rule("age", "IS EMPTY", schedule={"hours": [["00:00", "24:00"]]}), rule("moved", ">= DAYS AGO", 0), rule("moved", "<= DAYS AGO", 0)]},
+]
 PATH = "/api/v1/spec?flo_campaign_id="
 
 
@@ -39,6 +57,8 @@ def dev():
         suppliers=[lt.supplier(), lt.supplier("other", key="other_key"), slow, lt.supplier("far", key="far_key", allowed_ips=["203.0.113.0/24"])],
         campaigns=[lt.campaign(fields=FIELDS, duplicates=[{"fields": ["phone"], "window_days": 30}], sources=[lt.source(), lt.source("slow")]),
                    lt.campaign("plain", sources=[lt.source(), lt.source("other", answer="full")]), lt.campaign("hard", fields=HARD),
+                   *[lt.campaign(f"filtered_{n}", fields=FILTERED, inbound_filters=filter) for n, filter in enumerate(FILTERS)],
+                   lt.campaign("shut", inbound_filters={"all": [rule("state", "==", "NY"), rule("phone", "==", "2125550199"), rule("phone", "!=", "2125550199")]}),
                    lt.campaign("received", sources=[lt.source(answer="received")]), lt.campaign("paused", status="PAUSED")])
     with lt.Dev(document) as running:
         yield running
@@ -122,6 +142,18 @@ def test_the_example_is_sold_as_it_stands_and_again(dev, client, campaign):
         assert answer.status == 201, answer.body
     shape = next(answer for answer in data["answers"] if answer["status"] == 201)["body"]
     assert list(answer.data) == list(shape["data"]) and answer.data["campaign_id"] == shape["data"]["campaign_id"]
+
+
+@pytest.mark.parametrize("number", range(len(FILTERS)))
+def test_the_example_passes_the_campaigns_filter(client, number):
+    data = spec(client, f"filtered_{number}")
+    answer = client.ingest(data["example"])
+    assert answer.status == 201 and data["placeholders"] == [], (FILTERS[number], data["example"], answer.body)
+
+
+def test_where_nobody_passes_the_example_stays_as_it_is(client):
+    example = spec(client, "shut")["example"]
+    assert (example["state"], example["phone"]) == ("TX", "2125550123")
 
 
 @pytest.mark.parametrize("campaign", ["campaign_abc123", "plain"])

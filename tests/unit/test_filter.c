@@ -122,6 +122,14 @@ static const struct {
     {"moved", "==", "\"02/28/2026\"", "2026-02-28", 'y'}, {"moved", "==", "\"2026-02-30\"", "2026-02-28", '-'}, {"moved", "!=", "\"2026-02-28\"", "2026-03-01", 'y'}, {"moved", "==", "20260228", "2026-02-28", '-'},
     {"site", "==", "\"HTTPS://Example.com/A\"", "https://example.com/a", 'y'}, {"site", "==", "\"ftp://example.com/\"", "https://example.com/", '-'},
     {"roof", "==", "\"TILE\"", "Tile", 'y'}, {"roof", "==", "\"metal\"", "Tile", 'n'}, {"roof", "==", "\"straw\"", "Tile", '-'},
+    /* letters beyond A-Z */
+    {"city", "==", "\"S\u00c3O PAULO\"", "S\u00e3o Paulo", 'y'}, {"city", "==", "\"s\u00e3o paulo\"", "S\u00c3O PAULO", 'y'}, {"city", "==", "\"sao paulo\"", "S\u00c3O PAULO", 'n'},
+    {"city", "IN", "[\"\u0416\",\"\u00e9a\",\"\u00c9\",\"z\"]", "\u00e9", 'y'}, {"city", "IN", "[\"\u0416\",\"\u00e9a\",\"\u00c9\",\"z\"]", "\u00c9A", 'y'},
+    {"city", "IN", "[\"\u0416\",\"\u00e9a\",\"\u00c9\",\"z\"]", "\u0436", 'y'}, {"city", "NOT IN", "[\"\u0416\",\"\u00e9a\",\"\u00c9\",\"z\"]", "\u00e8", 'y'},
+    {"city", "CONTAINS", "\"\u00c4R\"", "B\u00e4r", 'y'}, {"city", "CONTAINS", "\"\u00e4r\"", "B\u00c4R", 'y'}, {"city", "CONTAINS", "\"\u00d6\"", "B\u00e4r", 'n'},
+    {"city", "DOES NOT CONTAIN", "\"\u00c4\"", "B\u00e4r", 'n'}, {"city", "STARTS WITH", "\"\u03a9\"", "\u03c9mega", 'y'}, {"city", "STARTS WITH", "\"\u03c9m\"", "\u03a9MEGA", 'y'},
+    {"city", "STARTS WITH", "\"\u03c9mega \"", "\u03a9MEGA", 'n'}, {"city", ">", "\"\u00e9\"", "\u00c9a", 'y'}, {"city", ">=", "\"\u00c9\"", "\u00e9", 'y'}, {"city", "<", "\"\u00e9\"", "\u00c9", 'n'},
+    {"city", "BETWEEN", "[\"\u00c0\",\"\u00d6\"]", "\u00e9", 'y'}, {"city", "==", "\"\u0130\"", "i", 'n'}, {"city", "==", "\"\U0001F600X\"", "\U0001F600x", 'y'},
     /* IN, NOT IN */
     {"state", "IN", "[\"TX\",\"California\"]", "CA", 'y'}, {"state", "IN", "[\"TX\",\"CA\"]", "NY", 'n'}, {"state", "IN", "\"TX\"", "TX", '-'}, {"state", "IN", "[]", "TX", '-'},
     {"state", "IN", "[\"TX\",\"nowhere\"]", "TX", '-'}, {"state", "IN", "[[\"TX\"]]", "TX", '-'}, {"state", "IN", "[null]", "TX", '-'}, {"state", "IN", NULL, "TX", '-'},
@@ -478,12 +486,18 @@ static void dates_have_days(void **state)
     };
 
     static const char *const others[] = {"", "2026", "2026-06-1", "2026-06-155", "2026/06/15", "2026-06-1x", "-026-06-15"};
+    char text[DATE_TEXT_BYTES];
     int64_t day;
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!date_day(span_of(rows[i].date), &day) || day != rows[i].day)
             fail_msg("%s: %lld", rows[i].date, (long long)day);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_true(date_text(rows[i].day, text) && strcmp(text, rows[i].date) == 0);
+    for (int64_t each = 0; each < 200000; each += 17)
+        assert_true(date_text(each - 60000, text) && date_day(span_of(text), &day) && day == each - 60000);
+    assert_false(date_text(-719163, text) || date_text(2932897, text));
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         assert_false(date_day(span_of(others[i]), &day));
 }

@@ -25,7 +25,7 @@ struct row {
     const char *want;
 };
 
-static struct span values[] = {SPAN("tile"), SPAN("Metal"), SPAN("3"), SPAN("true"), SPAN("two words")};
+static struct span values[] = {SPAN("tile"), SPAN("Metal"), SPAN("3"), SPAN("true"), SPAN("two words"), SPAN("Café")};
 
 static void check(const struct field_spec *spec, enum value_kind want_kind, const struct row *rows, size_t count)
 {
@@ -474,6 +474,7 @@ static void lists(void **state)
 {
     static const struct row rows[] = {
         {"a value", T, "tile", "tile"},
+        {"a value in another case, beyond A-Z too", T, "CAFÉ", "Café"},
         {"in another case, as the campaign spells it", T, "METAL", "Metal"},
         {"blanks around", T, " tile ", "tile"},
         {"blanks inside", T, "Two Words", "two words"},

@@ -121,6 +121,7 @@ static struct json *spec_with(struct arena *arena, const char *entry, size_t oth
 {
     struct source source = {.supplier_id = SPAN("acme"), .answer = ANSWER_SALE};
     struct campaign campaign = {.id = SPAN("c1")};
+    struct moment now = moment_at(NULL, 0);
     struct json *spec;
 
     campaign.fields = arena_alloc(arena, (others + 3) * sizeof *campaign.fields);
@@ -130,7 +131,7 @@ static struct json *spec_with(struct arena *arena, const char *entry, size_t oth
             (struct field_spec){.name = arena_printf(arena, "f%04zu", i), .type = FIELD_STRING, .min_length = min_length};
     campaign.fields[campaign.field_count++] = (struct field_spec){.name = SPAN("flo_campaign_id"), .is_required = true};
     campaign.fields[campaign.field_count++] = (struct field_spec){.name = SPAN("flo_supplier_id"), .is_required = true};
-    spec = spec_new(&campaign, &source);
+    spec = spec_new(&campaign, &source, &now);
     pattern_free(&campaign.fields[0].pattern);
     return spec;
 }
