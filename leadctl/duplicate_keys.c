@@ -1,5 +1,6 @@
 #include "leadctl/duplicate_keys.h"
 
+#include "common/clock.h"
 #include "common/digest.h"
 #include "common/json.h"
 #include "common/map.h"
@@ -18,6 +19,12 @@ static const char SECRET[] = "SELECT encode(secret, 'hex') FROM installation_sec
 static const char SKIP[] =
     "DELETE FROM duplicate_rule_todo WHERE CASE WHEN against = 'sold' THEN owner_id <> ALL (ARRAY(SELECT DISTINCT buyer_id FROM sale))"
     " ELSE owner_id <> ALL (ARRAY(SELECT DISTINCT campaign_id FROM lead WHERE campaign_id IS NOT NULL)) END";
+
+/* Leads whose buyers are being asked, and when the last of them must be decided (and a second for recording it), from now. */
+static const char UNDECIDED[] =
+    "SELECT coalesce(array_agg(lead_id), '{}')::text, coalesce(ceil(extract(epoch FROM max(deadline_at) - clock_timestamp()))::int8 + 1, 0) FROM distributing";
+
+static const char WAIT[] = "SELECT count(*) FROM distributing, pg_sleep(0.1) WHERE lead_id = ANY($1::uuid[])";
 
 static const char COUNT[] = "SELECT count(*) FROM duplicate_rule_todo";
 
@@ -325,6 +332,28 @@ static int64_t count_todo(struct db_wait *db, struct error *err)
     return count;
 }
 
+/*
+ * Waits until the leads are decided that were DISTRIBUTING when the rules came: they have no keys of these rules, and count if they
+ * are sold. Those that nobody decides in time, because no router runs, are not waited for.
+ */
+static int wait_for_undecided(struct db_wait *db, struct error *err)
+{
+    struct db_answer *leads = db_wait_ask(db, UNDECIDED, DB_NO_PARAMS, err);
+    int64_t until_ms, left = 1;
+
+    if (leads == NULL)
+        return -1;
+    until_ms = clock_mono_ms() + 1000 * db_answer_int(leads, 0, 1);
+    while (left > 0 && clock_mono_ms() < until_ms) {
+        struct db_answer *answer = db_wait_ask(db, WAIT, DB_PARAMS(db_answer_text(leads, 0, 0).ptr), err);
+
+        left = answer != NULL ? db_answer_int(answer, 0, 0) : -1;
+        db_answer_free(&answer);
+    }
+    db_answer_free(&leads);
+    return left < 0 ? -1 : 0;
+}
+
 int duplicate_keys_make(struct db_wait *db, int64_t *made, struct error *err)
 {
     int64_t count = count_todo(db, err);
@@ -334,7 +363,7 @@ int duplicate_keys_make(struct db_wait *db, int64_t *made, struct error *err)
 
     if (count <= 0)
         return (int)count;
-    if (db_wait_do(db, SKIP, DB_NO_PARAMS, err) < 0)
+    if (wait_for_undecided(db, err) != 0 || db_wait_do(db, SKIP, DB_NO_PARAMS, err) < 0)
         return -1;
     list = db_wait_ask(db, TODO, DB_NO_PARAMS, err);
     if (list == NULL)

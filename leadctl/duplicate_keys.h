@@ -22,7 +22,7 @@
     "(SELECT array_agg(f ORDER BY f COLLATE \"C\") FROM jsonb_array_elements_text(rule->'fields') f) AS fields,"        \
     " (rule->>'window_days')::integer AS window_days"
 
-/* Makes all that is to be made; outside a transaction. Adds to *made how many keys. Returns 0, or -1 with *err. */
+/* Makes all that is to be made, when the leads whose buyers are being asked are decided; outside a transaction. Adds to *made how many keys. Returns 0, or -1 with *err. */
 int duplicate_keys_make(struct db_wait *db, int64_t *made, struct error *err);
 
 #endif

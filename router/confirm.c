@@ -6,36 +6,30 @@
 
 #include <string.h>
 
-static const struct contract *contract_of(const struct plan *plan, struct span id)
-{
-    for (size_t i = 0; plan->campaign != NULL && i < plan->campaign->contract_count; i++)
-        if (span_equal(plan->campaign->contracts[i].id, id))
-            return &plan->campaign->contracts[i];
-    return NULL;
-}
-
 /*
- * Takes a try's place in every cap (sign 1) or gives it back (-1). What the configuration no longer has counts nothing. The
- * lead is one lead for its source, whoever else has accepted it.
+ * Takes a try's place in every cap (sign 1) or gives it back (-1): to those from whom it was taken, whatever the configuration has
+ * made of contract, source and campaign meanwhile. The lead is one lead for its source, whoever else has accepted it.
  */
 static void count_try(const struct facts *facts, const struct decision *decision, const struct try *try, int sign)
 {
-    const struct plan *plan = decision->plan;
-    const struct contract *contract = contract_of(plan, try->contract_id);
     int64_t leads = decision->sale_count == 0 ? sign : 0, at_us = sign > 0 ? COUNTED_NOW : try->reserved_us;
 
-    if (plan->lead->is_test)
-        return;
-    if (contract != NULL) {
-        sell_change(facts, &contract->caps, sign, sign * try->price_cents, at_us);
-        sell_change(facts, &contract->buyer->caps, sign, sign * try->price_cents, at_us);
+    for (int owner = 0; !decision->plan->lead->is_test && owner < TRY_OWNERS; owner++) {
+        struct counter *counter = facts_counter(facts, &try->counter_ids[owner]);
+        bool pays = owner == TRY_CONTRACT || owner == TRY_BUYER;
+
+        if (counter != NULL)
+            counter_change(counter, pays ? sign : leads, sign * (pays ? try->price_cents : try->cost_cents), at_us);
     }
-    if (plan->source == NULL)
-        return;
-    sell_change(facts, &plan->source->caps, leads, sign * try->cost_cents, at_us);
-    if (plan->source->supplier != NULL)
-        sell_change(facts, &plan->source->supplier->caps, leads, sign * try->cost_cents, at_us);
-    sell_change(facts, &plan->campaign->caps, leads, sign * try->cost_cents, at_us);
+}
+
+/* A try that another router has begun since the counters were locked may have others. */
+static bool has_locks(const struct facts *facts, const struct try *try)
+{
+    for (int owner = 0; owner < TRY_OWNERS; owner++)
+        if (try->counter_ids[owner] != 0 && facts_counter(facts, &try->counter_ids[owner]) == NULL)
+            return false;
+    return true;
 }
 
 /* Asking -------------------------------------------------------------------------------------------------------------- */
@@ -75,6 +69,8 @@ static struct try *ask(struct arena *arena, const struct facts *facts, const str
         .price_cents = candidate->price_cents,
         .cost_cents = plan->lead->is_test ? 0 : cost_cents(&plan->source->cost, decision->price_cents + candidate->price_cents) - before,
         .reserved_us = facts->now_us, .deadline_us = facts->now_us + limit_ms * 1000, .limit_ms = limit_ms, .state = TRY_OPEN,
+        .counter_ids = {candidate->contract->caps.counter_id, buyer->caps.counter_id, plan->source->caps.counter_id,
+                        plan->source->supplier->caps.counter_id, plan->campaign->caps.counter_id},
     };
     set_keys(arena, try, candidate);
     return try;
@@ -85,11 +81,9 @@ static struct try *ask_next(struct arena *arena, struct facts *facts, const stru
 {
     const struct plan *plan = decision->plan;
     int64_t left_ms = (decision->deadline_us - facts->now_us) / 1000;
-    bool is_over = left_ms < ASK_LEAST_MS && (int64_t)decision->sale_count < plan->campaign->max_sells;
+    bool is_over = (left_ms < ASK_LEAST_MS || !facts->has_dispatcher) && (int64_t)decision->sale_count < plan->campaign->max_sells;
     struct try *try = NULL;
 
-    if (!facts->has_dispatcher)
-        return NULL;
     for (size_t i = 0; i < count; i++) {
         struct candidate *candidate = &plan->candidates[i];
 
@@ -193,6 +187,10 @@ void confirm_step(struct arena *arena, struct facts *facts, struct decision *dec
     }
     if (open != NULL && span_is(open->word, "OPEN") && facts->now_us < open->deadline_us + ANSWER_GRACE_MS * 1000) {
         wait_until(decision, open->deadline_us + ANSWER_GRACE_MS * 1000);
+        return;
+    }
+    if (open != NULL && !has_locks(facts, open)) {
+        wait_until(decision, 0);
         return;
     }
     decision->action = ACTION_STEP;

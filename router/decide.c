@@ -164,8 +164,18 @@ static bool refuse_ping(const struct facts *facts, struct decision *decision)
     return true;
 }
 
+/* Who does not take leads at present: "campaign", "source" or "supplier"; NULL: all do. */
+static const char *who_is_paused(const struct plan *plan)
+{
+    if (!plan->campaign->is_active)
+        return "campaign";
+    if (!plan->source->is_active)
+        return "source";
+    return plan->source->supplier->is_active ? NULL : "supplier";
+}
+
 /* What comes before selling, in the order of SPEC.md, 3. Returns true when that settles it. */
-static bool is_settled(struct facts *facts, struct decision *decision)
+static bool is_settled(struct arena *arena, struct facts *facts, struct decision *decision)
 {
     const struct plan *plan = decision->plan;
     const struct holder *holder;
@@ -177,7 +187,7 @@ static bool is_settled(struct facts *facts, struct decision *decision)
     }
     if (refuse_ping(facts, decision))
         return true;
-    holder = duplicate_of_campaign(facts, plan);
+    holder = duplicate_of_campaign(arena, facts, plan, &decision->matched);
     if (holder != NULL) {
         decision->state = LEAD_DUPLICATE;
         decision->reason = REASON_DUPLICATE;
@@ -185,14 +195,18 @@ static bool is_settled(struct facts *facts, struct decision *decision)
             decision->duplicate_of = holder->lead_id;
         return true;
     }
-    if (!plan->campaign->is_active || !plan->source->is_active || !plan->source->supplier->is_active) {
+    decision->whose = who_is_paused(plan);
+    if (decision->whose != NULL) {
         reject(decision, REASON_SOURCE_PAUSED);
         return true;
     }
     cents = cost_least(&plan->source->cost);
+    decision->whose = "source";
     decision->full = sell_full_cap(facts, &plan->source->caps, cents);
-    if (decision->full == NULL)
+    if (decision->full == NULL) {
+        decision->whose = "supplier";
         decision->full = sell_full_cap(facts, &plan->source->supplier->caps, cents);
+    }
     if (decision->full != NULL) {
         reject(decision, REASON_SOURCE_CAPPED);
         return true;
@@ -213,7 +227,8 @@ static void decide_new(struct arena *arena, struct facts *facts, struct decision
         }
     }
     decision->action = ACTION_RECORD;
-    if (!is_settled(facts, decision)) {
+    if (!is_settled(arena, facts, decision)) {
+        decision->has_candidates = true;
         if (decision->plan->campaign->is_confirmed)
             confirm_begin(arena, facts, decision);
         else
@@ -244,7 +259,7 @@ void decide_ping(struct arena *arena, struct facts *facts, const struct plan *pl
     struct turns turns = {0};
 
     *decision = (struct decision){.plan = plan};
-    if (is_settled(facts, decision))
+    if (is_settled(arena, facts, decision))
         return;
     sell_order(arena, facts, decision, &turns);
     for (size_t i = 0; i < plan->eligible_count; i++)

@@ -38,6 +38,7 @@
 struct lead_key {
     struct uuid key;   /* nil: the lead lacks one of its fields */
     int64_t window_us; /* of the rule; the longest of those with this key */
+    const struct duplicate_rule *rule; /* of a campaign's; NULL: a buyer's */
 };
 
 /* The keys under which a buyer remembers the lead if it is sold to it: one for each of the buyer's rules. */
@@ -96,6 +97,9 @@ struct recorded {
     struct span body;
 };
 
+/* Whose caps a try takes a place in. */
+enum try_owner { TRY_CONTRACT, TRY_BUYER, TRY_SOURCE, TRY_SUPPLIER, TRY_CAMPAIGN, TRY_OWNERS };
+
 /* One buyer that is asked whether it takes the lead: a row of table reservation. */
 struct try {
     int64_t number; /* from 1 */
@@ -104,6 +108,7 @@ struct try {
     int64_t cost_cents; /* by which this sale raises the supplier's cost */
     struct uuid delivery_id;
     int64_t reserved_us, deadline_us;
+    int64_t counter_ids[TRY_OWNERS]; /* 0: that one has no counter now */
     struct span dispatcher; /* of a new one: who posts it */
     int64_t limit_ms;       /* of a new one: the time that its buyer has */
     enum try_state { TRY_OPEN, TRY_ACCEPTED, TRY_REFUSED } state;
@@ -170,6 +175,9 @@ struct decision {
     size_t sale_count;
     int64_t price_cents, cost_cents;
     const struct cap *full;     /* of SOURCE_CAPPED */
+    const char *whose;          /* of SOURCE_CAPPED whose cap, of SOURCE_PAUSED who is: "campaign", "source", "supplier" */
+    struct span matched;        /* of DUPLICATE: the rule and the lead, for the trail */
+    bool has_candidates;        /* its contracts were judged: the trail names them, whatever became of it */
     bool is_full;               /* of a ping: who would buy has no room */
     const struct recorded *recorded;
     const struct decision *follows;

@@ -11,15 +11,17 @@ static const int64_t DAY_US = INT64_C(86400000000);
 /* Keys ---------------------------------------------------------------------------------------------------------------- */
 
 /* Adds a key; two rules over the same fields have one key and the longer window. */
-static void add_key(struct plan *plan, const struct uuid *key, int64_t window_us)
+static void add_key(struct plan *plan, const struct uuid *key, const struct duplicate_rule *rule)
 {
+    int64_t window_us = rule->window_days * DAY_US;
+
     for (size_t i = 0; i < plan->key_count; i++)
         if (uuid_compare(&plan->keys[i].key, key) == 0) {
             if (window_us > plan->keys[i].window_us)
                 plan->keys[i].window_us = window_us;
             return;
         }
-    plan->keys[plan->key_count++] = (struct lead_key){*key, window_us};
+    plan->keys[plan->key_count++] = (struct lead_key){*key, window_us, rule};
 }
 
 static void make_campaign_keys(struct arena *arena, const uint8_t secret[32], struct plan *plan)
@@ -31,7 +33,7 @@ static void make_campaign_keys(struct arena *arena, const uint8_t secret[32], st
         struct uuid key;
 
         if (key_of_lead(secret, arena, campaign->duplicates_against, campaign->id, campaign, &campaign->duplicates[i], &plan->lead->fields, &key))
-            add_key(plan, &key, campaign->duplicates[i].window_days * DAY_US);
+            add_key(plan, &key, &campaign->duplicates[i]);
     }
 }
 
@@ -117,15 +119,6 @@ static const struct holder *holder_within(const struct facts *facts, const struc
     return holder != NULL && uuid_compare(&holder->lead_id, lead_id) != 0 && holder->at_us + window_us > facts->now_us ? holder : NULL;
 }
 
-const struct holder *duplicate_of_campaign(const struct facts *facts, const struct plan *plan)
-{
-    const struct holder *holder = NULL;
-
-    for (size_t i = 0; i < plan->key_count && holder == NULL; i++)
-        holder = holder_within(facts, &plan->lead->id, &plan->keys[i].key, plan->keys[i].window_us);
-    return holder;
-}
-
 static struct span rule_text(struct arena *arena, const struct duplicate_rule *rule, int64_t window_days)
 {
     struct span text = SPAN("");
@@ -133,6 +126,22 @@ static struct span rule_text(struct arena *arena, const struct duplicate_rule *r
     for (size_t i = 0; i < rule->field_count; i++)
         text = arena_printf(arena, "%.*s%s%.*s", SPAN_FMT(text), i > 0 ? ", " : "", SPAN_FMT(rule->fields[i]));
     return arena_printf(arena, "%.*s: %" PRId64 " day%s", SPAN_FMT(text), window_days, window_days == 1 ? "" : "s");
+}
+
+const struct holder *duplicate_of_campaign(struct arena *arena, const struct facts *facts, const struct plan *plan, struct span *matched)
+{
+    for (size_t i = 0; i < plan->key_count; i++) {
+        const struct lead_key *key = &plan->keys[i];
+        const struct holder *holder = holder_within(facts, &plan->lead->id, &key->key, key->window_us);
+        char id[UUID_TEXT_BYTES];
+
+        if (holder == NULL)
+            continue;
+        *matched = rule_text(arena, key->rule, key->window_us / DAY_US);
+        *matched = arena_printf(arena, "%.*s, lead %s", SPAN_FMT(*matched), uuid_text(&holder->lead_id, id));
+        return holder;
+    }
+    return NULL;
 }
 
 bool duplicate_judge_contract(struct arena *arena, const struct facts *facts, const struct uuid *lead_id, struct candidate *candidate)

@@ -17,8 +17,8 @@
  */
 void duplicate_make_keys(struct arena *arena, const uint8_t secret[32], struct plan *plan);
 
-/* The earlier lead that one of the campaign's rules finds; NULL when there is none. */
-const struct holder *duplicate_of_campaign(const struct facts *facts, const struct plan *plan);
+/* The earlier lead that one of the campaign's rules finds, and *matched says which: "phone: 30 days, lead 0193…"; NULL when there is none. */
+const struct holder *duplicate_of_campaign(struct arena *arena, const struct facts *facts, const struct plan *plan, struct span *matched);
 
 /* May this contract buy by its own rules? If not, the candidate's detail says which: "email, phone: 30 days". */
 bool duplicate_judge_contract(struct arena *arena, const struct facts *facts, const struct uuid *lead_id, struct candidate *candidate);

@@ -36,7 +36,7 @@ enum pass {
     PASS_SAME_BUYER, /* another contract of the buyer has bought this lead */
     PASS_SOLD_OUT,   /* max_sells was reached before */
     PASS_NO_ENDPOINT, /* its answer is needed, and there is nowhere to ask */
-    PASS_NO_TIME,    /* its answer is needed, and the time for that is over */
+    PASS_NO_TIME,     /* its answer is needed, and could not come in time */
     PASS_ASKED,      /* not passed over: its buyer is being asked (confirm.h) */
     PASS_LATER,      /* not passed over: it is asked when those before it refuse */
 };

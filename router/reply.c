@@ -216,19 +216,24 @@ static void put(struct buf *out, const char *key, struct span text)
     json_print_text(text, out);
 }
 
+static const char *cap_text(const struct cap *cap, char out[96])
+{
+    char budget[MONEY_TEXT_BYTES];
+
+    if (cap->leads >= 0 && cap->cents >= 0)
+        snprintf(out, 96, "%s: %" PRId64 " leads, %s", window_word(cap->window), cap->leads, money_text(cap->cents, budget));
+    else if (cap->leads >= 0)
+        snprintf(out, 96, "%s: %" PRId64 " leads", window_word(cap->window), cap->leads);
+    else
+        snprintf(out, 96, "%s: %s", window_word(cap->window), money_text(cap->cents, budget));
+    return out;
+}
+
 static void put_cap(struct buf *out, const struct cap *cap)
 {
-    char text[96], budget[MONEY_TEXT_BYTES];
+    char text[96];
 
-    if (cap == NULL)
-        return;
-    if (cap->leads >= 0 && cap->cents >= 0)
-        snprintf(text, sizeof text, "%s: %" PRId64 " leads, %s", window_word(cap->window), cap->leads, money_text(cap->cents, budget));
-    else if (cap->leads >= 0)
-        snprintf(text, sizeof text, "%s: %" PRId64 " leads", window_word(cap->window), cap->leads);
-    else
-        snprintf(text, sizeof text, "%s: %s", window_word(cap->window), money_text(cap->cents, budget));
-    put(out, ",\"detail\":", span_of(text));
+    put(out, ",\"detail\":", span_of(cap_text(cap, text)));
 }
 
 /* A price, and how it came about when it is a bid: "31.50, bid in 12 ms". */
@@ -307,27 +312,56 @@ static void put_step(struct buf *out, const struct decision *decision)
     buf_add_text(out, "}]");
 }
 
-static void fill_trail(struct arena *arena, struct decision *decision)
+/* Why it came to no sale, or to none of its contracts: "source, day: 100 leads", "phone: 30 days, lead 0193…". */
+static void put_refusal(struct buf *out, const struct decision *decision)
+{
+    char text[128], cap[96];
+
+    put(out, "{\"decision\":", decision->state == LEAD_DUPLICATE ? SPAN("duplicate") : SPAN("rejected"));
+    put(out, ",\"reason\":", span_of(reason_word(decision->reason)));
+    if (decision->reason == REASON_SOURCE_CAPPED && decision->full != NULL) {
+        snprintf(text, sizeof text, "%s, %s", decision->whose, cap_text(decision->full, cap));
+        put(out, ",\"detail\":", span_of(text));
+    } else if (decision->reason == REASON_SOURCE_PAUSED) {
+        put(out, ",\"detail\":", span_of(decision->whose));
+    } else if (decision->reason == REASON_DUPLICATE) {
+        put(out, ",\"detail\":", decision->matched);
+    } else if (decision->message != NULL) {
+        put(out, ",\"detail\":", span_of(decision->message));
+    }
+    buf_add_text(out, "}");
+}
+
+/* The contracts that were judged, and why it is none of theirs if that is so. */
+static void put_decisions(struct buf *out, const struct decision *decision)
 {
     const struct plan *plan = decision->plan;
-    struct buf *out = buf_new(256 + plan->candidate_count * 80);
+    size_t count = decision->has_candidates ? plan->candidate_count : 0;
+    bool is_refused = decision->state == LEAD_REJECTED || decision->state == LEAD_DUPLICATE;
 
-    if (decision->action == ACTION_STEP) {
-        put_step(out, decision);
-    } else if (decision->state == LEAD_ACCEPTED || decision->state == LEAD_UNMATCHED || decision->state == LEAD_DISTRIBUTING) {
-        for (size_t i = 0; i < plan->candidate_count; i++) {
-            buf_add_text(out, i == 0 ? "[" : ",");
-            put_candidate(out, &plan->candidates[i]);
-        }
-        buf_add_text(out, plan->candidate_count > 0 ? "]" : "[]");
-    } else {
-        put(out, "[{\"decision\":", decision->state == LEAD_DUPLICATE ? SPAN("duplicate") : SPAN("rejected"));
-        put(out, ",\"reason\":", span_of(reason_word(decision->reason)));
-        put_cap(out, decision->full);
-        if (decision->message != NULL)
-            put(out, ",\"detail\":", span_of(decision->message));
-        buf_add_text(out, "}]");
+    buf_add_text(out, "[");
+    for (size_t i = 0; i < count; i++) {
+        buf_add_text(out, i > 0 ? "," : "");
+        put_candidate(out, &plan->candidates[i]);
     }
+    if (is_refused || count == 0) {
+        buf_add_text(out, count > 0 ? "," : "");
+        if (is_refused)
+            put_refusal(out, decision);
+        else
+            buf_add_text(out, "{\"decision\":\"unmatched\",\"reason\":\"no_contracts\"}");
+    }
+    buf_add_text(out, "]");
+}
+
+static void fill_trail(struct arena *arena, struct decision *decision)
+{
+    struct buf *out = buf_new(256 + decision->plan->candidate_count * 80);
+
+    if (decision->action == ACTION_STEP)
+        put_step(out, decision);
+    else
+        put_decisions(out, decision);
     decision->trail = arena_copy(arena, buf_span(out));
     buf_free(&out);
 }

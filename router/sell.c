@@ -16,17 +16,12 @@ const struct cap *sell_full_cap(const struct facts *facts, const struct cap_owne
     return counter != NULL ? caps_full(owner, counter, cents) : NULL;
 }
 
-void sell_change(const struct facts *facts, const struct cap_owner *owner, int64_t leads, int64_t cents, int64_t at_us)
+void sell_take(const struct facts *facts, const struct cap_owner *owner, int64_t cents)
 {
     struct counter *counter = facts_counter(facts, &owner->counter_id);
 
     if (counter != NULL)
-        counter_change(counter, leads, cents, at_us);
-}
-
-void sell_take(const struct facts *facts, const struct cap_owner *owner, int64_t cents)
-{
-    sell_change(facts, owner, 1, cents, COUNTED_NOW);
+        counter_change(counter, 1, cents, COUNTED_NOW);
 }
 
 static bool has_buyer(const struct decision *decision, const struct buyer *buyer)
@@ -162,6 +157,7 @@ void sell_to_nobody(struct decision *decision)
             continue;
         decision->state = LEAD_REJECTED;
         decision->reason = REASON_SOURCE_CAPPED;
+        decision->whose = candidate->pass == PASS_SOURCE_CAP ? "source" : "supplier";
         decision->full = candidate->full;
         return;
     }

@@ -19,10 +19,7 @@ struct turns {
 /* The first full cap of this owner for one more lead of that amount, or NULL. */
 const struct cap *sell_full_cap(const struct facts *facts, const struct cap_owner *owner, int64_t cents);
 
-/* Counts, or takes back, for this owner if it has a counter: see counter_change(). */
-void sell_change(const struct facts *facts, const struct cap_owner *owner, int64_t leads, int64_t cents, int64_t at_us);
-
-/* Counts one lead of that amount for it. */
+/* Counts one lead of that amount for this owner, if it has a counter. */
 void sell_take(const struct facts *facts, const struct cap_owner *owner, int64_t cents);
 
 /*

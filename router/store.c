@@ -1,6 +1,5 @@
 #include "router/store.h"
 
-#include "common/must.h"
 #include "router/store_confirm.h"
 #include "router/store_event.h"
 
@@ -19,16 +18,17 @@ static const char FENCE[] = "SELECT pg_advisory_xact_lock_shared(4701, 1)";
 
 static const char VERSION[] = "SELECT catalog_version FROM installation";
 
-#define COUNTERS                                                                                                              \
+#define COUNTERS(ids)                                                                                                         \
     "SELECT id, hour_start, day_start, week_start, month_start, hour_leads, day_leads, week_leads, month_leads, total_leads," \
     " hour_cents, day_cents, week_cents, month_cents, total_cents, turn_credit"                                               \
-    " FROM counter WHERE id = ANY($1::int8[]) ORDER BY id"
+    " FROM counter WHERE id = ANY(" ids ") ORDER BY id"
 
-static const char LOCK_COUNTERS[] = COUNTERS " FOR NO KEY UPDATE";
+/* Also those in which leads that are DISTRIBUTING hold a place, whatever the catalog says of them now: it may be given back. */
+static const char LOCK_COUNTERS[] = COUNTERS("$1::int8[] || ARRAY(" STORE_COUNTERS_OF_TRIES("$2") ")") " FOR NO KEY UPDATE";
 
 /* Whoever only looks: a snapshot in the fence's place, and no locks. */
 static const char SNAPSHOT[] = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-static const char LOOK_AT_COUNTERS[] = COUNTERS;
+static const char LOOK_AT_COUNTERS[] = COUNTERS("$1::int8[]");
 
 /* The one time of the batch, and when its windows began in each zone. A statement of its own: it runs when the locks are held. */
 static const char CLOCK[] =
@@ -148,11 +148,14 @@ static void add_uuids(struct db_job *job, const struct uuid *ids, size_t count)
         db_item_uuid(job, &ids[i]);
 }
 
-static void add_counter_ids(struct db_job *job, const struct wanted *wanted)
+static void add_counters(struct db_job *job, const struct wanted *wanted, bool locks)
 {
+    db_prepared(job, locks ? "lock_counters" : "look_at_counters");
     db_array(job, DB_INT8, wanted->counter_count);
     for (size_t i = 0; i < wanted->counter_count; i++)
         db_item_int(job, wanted->counter_ids[i]);
+    if (locks)
+        add_uuids(job, wanted->lead_ids, wanted->lead_id_count);
 }
 
 static void add_zones(struct db_job *job, const struct catalog *catalog)
@@ -177,11 +180,10 @@ static void add_repeats(struct db_job *job, const struct wanted *wanted)
     db_add_uuid(job, ids > 0 ? &wanted->lead_ids[ids - 1] : &nil);
 }
 
-/* Counters, clock and duplicate keys; `counters` names the statement that reads them. */
-static void add_state(struct db_job *job, const struct catalog *catalog, const struct wanted *wanted, const char *counters)
+/* Counters, clock and duplicate keys. */
+static void add_state(struct db_job *job, const struct catalog *catalog, const struct wanted *wanted, bool locks)
 {
-    db_prepared(job, counters);
-    add_counter_ids(job, wanted);
+    add_counters(job, wanted, locks);
     db_prepared(job, "clock");
     add_zones(job, catalog);
     db_prepared(job, "read_keys");
@@ -189,10 +191,10 @@ static void add_state(struct db_job *job, const struct catalog *catalog, const s
 }
 
 /* All that follows the fence. */
-static void ask(struct db_job *job, const struct catalog *catalog, const struct wanted *wanted, const char *counters)
+static void ask(struct db_job *job, const struct catalog *catalog, const struct wanted *wanted, bool locks)
 {
     db_prepared(job, "version");
-    add_state(job, catalog, wanted, counters);
+    add_state(job, catalog, wanted, locks);
     add_repeats(job, wanted);
     if (wanted->ping_id_count > 0) {
         db_prepared(job, "read_uses");
@@ -206,7 +208,7 @@ void store_read(struct db *db, const struct catalog *catalog, const struct wante
 
     db_prepared(job, "begin");
     db_prepared(job, "fence");
-    ask(job, catalog, wanted, "lock_counters");
+    ask(job, catalog, wanted, true);
     if (wanted->lead_id_count > 0)
         store_read_confirm(job, wanted);
     db_send(db, &job, done, ctx);
@@ -218,21 +220,33 @@ void store_look(struct db *db, const struct catalog *catalog, const struct wante
 
     db_prepared(job, "begin");
     db_prepared(job, "snapshot");
-    ask(job, catalog, wanted, "look_at_counters");
+    ask(job, catalog, wanted, false);
     db_prepared(job, "commit");
     db_send(db, &job, done, ctx);
 }
 
 /* Facts --------------------------------------------------------------------------------------------------------------- */
 
-/* Rows are sorted by id, as the wishes are. */
-static void read_counters(struct arena *arena, const struct db_rows *rows, const struct db_rows *clock, const struct wanted *wanted, struct facts *facts)
+/* Its windows become current, in its owner's zone. */
+static void roll(struct counter *counter, const struct db_rows *clock, size_t zone)
 {
-    size_t wish_at = 0;
+    int64_t start_us[WINDOW_COUNT] = {0};
+
+    for (int window = 0; window < WINDOW_TOTAL; window++)
+        start_us[window] = db_time_us(clock, (int)zone + 1, 1 + window);
+    counter_roll(counter, start_us);
+}
+
+/*
+ * Rows are sorted by id, as the wishes are. One that was not wished for is only given places back to: a window of it that is over
+ * may be changed, because it begins anew with nothing counted. Returns whether all wishes were fulfilled.
+ */
+static bool read_counters(struct arena *arena, const struct db_rows *rows, const struct db_rows *clock, const struct wanted *wanted, struct facts *facts)
+{
+    size_t wish_at = 0, fulfilled = 0;
 
     for (int i = 0; i < db_count(rows); i++) {
         struct counter *counter = arena_alloc(arena, sizeof *counter);
-        int64_t start_us[WINDOW_COUNT] = {0};
 
         counter->id = db_int(rows, i, 0);
         for (int window = 0; window < WINDOW_TOTAL; window++)
@@ -244,12 +258,13 @@ static void read_counters(struct arena *arena, const struct db_rows *rows, const
         counter->turn_credit = db_int(rows, i, 15);
         while (wish_at < wanted->counter_count && wanted->counter_ids[wish_at] < counter->id)
             wish_at++;
-        must(wish_at < wanted->counter_count && wanted->counter_ids[wish_at] == counter->id);
-        for (int window = 0; window < WINDOW_TOTAL; window++)
-            start_us[window] = db_time_us(clock, (int)wanted->counter_zones[wish_at] + 1, 1 + window);
-        counter_roll(counter, start_us);
+        if (wish_at < wanted->counter_count && wanted->counter_ids[wish_at] == counter->id) {
+            roll(counter, clock, wanted->counter_zones[wish_at]);
+            fulfilled++;
+        }
         map_put(facts->counters, (struct span){(const char *)&counter->id, sizeof counter->id}, counter);
     }
+    return fulfilled == wanted->counter_count;
 }
 
 static void read_holders(struct arena *arena, const struct db_rows *rows, struct facts *facts)
@@ -308,14 +323,14 @@ static void read_uses(struct arena *arena, const struct db_rows *rows, struct fa
 
 int64_t store_facts(struct arena *arena, struct db_rows *const *rows, const struct wanted *wanted, struct facts *facts)
 {
-    bool is_whole = db_count(rows[READ_COUNTERS]) == (int)wanted->counter_count;
     size_t more = READ_MORE;
+    bool is_whole;
 
     *facts = (struct facts){
         .now_us = db_time_us(rows[READ_CLOCK], 0, 0), .counters = map_new(), .holders = map_new(), .recorded = map_new(),
         .idempotent = map_new(), .distributing = map_new(), .uses = map_new(),
     };
-    read_counters(arena, rows[READ_COUNTERS], rows[READ_CLOCK], wanted, facts);
+    is_whole = read_counters(arena, rows[READ_COUNTERS], rows[READ_CLOCK], wanted, facts);
     read_holders(arena, rows[READ_DUPLICATES], facts);
     read_repeats(arena, rows[READ_REPEATS], facts);
     read_recorded(arena, rows[READ_RECORDED], facts);
@@ -354,7 +369,7 @@ void store_peek(struct db *db, const struct catalog *catalog, const struct wante
 {
     struct db_job *job = db_job_new();
 
-    add_state(job, catalog, wanted, "look_at_counters");
+    add_state(job, catalog, wanted, false);
     if (has_repeats(wanted))
         add_repeats(job, wanted);
     db_send(db, &job, done, ctx);
@@ -362,17 +377,19 @@ void store_peek(struct db *db, const struct catalog *catalog, const struct wante
 
 bool store_peeked(struct arena *arena, struct db_rows *const *rows, const struct wanted *wanted, struct facts *facts)
 {
+    bool is_whole;
+
     *facts = (struct facts){
         .now_us = db_time_us(rows[PEEK_AT_CLOCK], 0, 0), .counters = map_new(), .holders = map_new(), .recorded = map_new(),
         .idempotent = map_new(),
     };
-    read_counters(arena, rows[PEEK_AT_COUNTERS], rows[PEEK_AT_CLOCK], wanted, facts);
+    is_whole = read_counters(arena, rows[PEEK_AT_COUNTERS], rows[PEEK_AT_CLOCK], wanted, facts);
     read_holders(arena, rows[PEEK_AT_DUPLICATES], facts);
     if (has_repeats(wanted)) {
         read_repeats(arena, rows[PEEK_AT_REPEATS], facts);
         read_recorded(arena, rows[PEEK_AT_RECORDED], facts);
     }
-    return db_count(rows[PEEK_AT_COUNTERS]) == (int)wanted->counter_count;
+    return is_whole;
 }
 
 static void ignore(void *ctx, struct db_rows *const *rows, const struct db_error *error)

@@ -6,10 +6,16 @@
 const char store_read_distributing[] =
     "SELECT lead_id, router, deadline_at, array_to_string(keys, ',') FROM distributing WHERE lead_id = ANY($1::uuid[]) ORDER BY lead_id FOR UPDATE";
 
+#define COUNTER(kind, campaign, owner)                                                                                   \
+    " (SELECT c.id FROM counter c WHERE c.kind = '" kind "' AND c.campaign_id = " campaign " AND c.owner_id = " owner " AND c.is_live)"
+
 const char store_read_tries[] =
     "SELECT r.lead_id, r.try, r.contract_id, r.buyer_id, r.price_cents, r.cost_cents, r.delivery_id, r.reserved_at, r.deadline_at, r.state,"
     " d.state::text, array_to_string(r.keys, ','),"
-    " (SELECT a.redirect_url FROM attempt a WHERE a.lead_id = r.lead_id AND a.delivery_id = r.delivery_id ORDER BY a.attempt LIMIT 1)"
+    " (SELECT a.redirect_url FROM attempt a WHERE a.lead_id = r.lead_id AND a.delivery_id = r.delivery_id ORDER BY a.attempt LIMIT 1),"
+    COUNTER("contract", "r.campaign_id", "r.contract_id") "," COUNTER("buyer", "''", "r.buyer_id") ","
+    COUNTER("source", "r.campaign_id", "r.supplier_id") "," COUNTER("supplier", "''", "r.supplier_id") ","
+    COUNTER("campaign", "r.campaign_id", "r.campaign_id")
     " FROM reservation r JOIN delivery d ON d.lead_id = r.lead_id AND d.id = r.delivery_id WHERE r.lead_id = ANY($1::uuid[])"
     " ORDER BY r.lead_id, r.try";
 
@@ -120,6 +126,8 @@ static void read_try(struct arena *arena, const struct db_rows *rows, int row, s
         .word = arena_copy(arena, db_text(rows, row, 10)), .redirect_url = arena_copy(arena, db_text(rows, row, 12)),
     };
     try->keys = read_keys(arena, db_text(rows, row, 11), &try->key_count);
+    for (int owner = 0; owner < TRY_OWNERS; owner++)
+        try->counter_ids[owner] = db_int(rows, row, 13 + owner); /* null: 0 */
 }
 
 void store_facts_confirm(struct arena *arena, const struct db_rows *distributing, const struct db_rows *tries, struct facts *facts)

@@ -23,6 +23,14 @@ extern const char store_read_distributing[], store_read_tries[], store_settle_tr
     store_number_deliveries[], store_release_keys[], store_release_pings[], store_end_reservations[], store_end_distributing[], store_write_distributing[],
     store_write_tries[], store_write_asked[];
 
+/* SQL: the counters, by natural key, in which the open tries of these leads (a parameter) hold a place. */
+#define STORE_COUNTERS_OF_TRIES(leads)                                                                                   \
+    "SELECT c.id FROM reservation r CROSS JOIN LATERAL (VALUES ('contract'::counter_kind, r.campaign_id, r.contract_id),"  \
+    " ('buyer'::counter_kind, '', r.buyer_id), ('source'::counter_kind, r.campaign_id, r.supplier_id),"                   \
+    " ('supplier'::counter_kind, '', r.supplier_id), ('campaign'::counter_kind, r.campaign_id, r.campaign_id))"           \
+    " AS o (kind, campaign_id, owner_id) JOIN counter c ON (c.kind, c.campaign_id, c.owner_id) = (o.kind, o.campaign_id, o.owner_id)" \
+    " WHERE r.lead_id = ANY(" leads "::uuid[]) AND r.state = 'OPEN' AND c.is_live"
+
 /* Locks and reads the rows of leads that may be DISTRIBUTING: wanted->lead_ids, of which there is one at least. */
 void store_read_confirm(struct db_job *job, const struct wanted *wanted);
 

@@ -28,19 +28,13 @@ static int by_uuid(const void *a, const void *b)
     return uuid_compare(a, b);
 }
 
-/* Then a contract that is not eligible any more may have a place to be given back. */
-static bool may_be_distributing(const struct plan *plan, bool reads_all_ids)
-{
-    return (plan->lead->is_resent || reads_all_ids) && plan->campaign != NULL && plan->campaign->is_confirmed;
-}
-
-static void collect_counters(struct arena *arena, const struct plan *plans, size_t count, bool reads_all_ids, struct wanted *wanted)
+static void collect_counters(struct arena *arena, const struct plan *plans, size_t count, struct wanted *wanted)
 {
     size_t most = 0, wish_count = 0;
     struct counter_wish *wishes;
 
     for (size_t i = 0; i < count; i++)
-        most += 3 + 2 * plans[i].eligible_count + (may_be_distributing(&plans[i], reads_all_ids) ? 2 * plans[i].campaign->contract_count : 0);
+        most += 3 + 2 * plans[i].eligible_count;
     wishes = must_alloc(most * sizeof *wishes);
     for (size_t i = 0; i < count; i++) {
         if (plans[i].verdict != REASON_NONE || plans[i].ping_fault != REASON_NONE)
@@ -51,10 +45,6 @@ static void collect_counters(struct arena *arena, const struct plan *plans, size
         for (size_t j = 0; j < plans[i].eligible_count; j++) {
             wish(wishes, &wish_count, &plans[i].candidates[j].contract->caps);
             wish(wishes, &wish_count, &plans[i].candidates[j].contract->buyer->caps);
-        }
-        for (size_t j = 0; may_be_distributing(&plans[i], reads_all_ids) && j < plans[i].campaign->contract_count; j++) {
-            wish(wishes, &wish_count, &plans[i].campaign->contracts[j].caps);
-            wish(wishes, &wish_count, &plans[i].campaign->contracts[j].buyer->caps);
         }
     }
     qsort(wishes, wish_count, sizeof *wishes, by_id);
@@ -81,7 +71,7 @@ void wanted_collect(struct arena *arena, const struct plan *plans, size_t count,
     size_t keys = 0;
 
     memset(wanted, 0, sizeof *wanted);
-    collect_counters(arena, plans, count, reads_all_ids, wanted);
+    collect_counters(arena, plans, count, wanted);
     for (size_t i = 0; i < count; i++) {
         keys += plans[i].key_count;
         for (size_t j = 0; j < plans[i].sold_keys_count; j++)

@@ -155,6 +155,10 @@ def test_a_share_that_does_not_fit_leaves_the_cheaper_contract(dev):
     assert traffic.statuses(sent) == {(201, "ACCEPTED"): 31, (403, "source_capped"): 169}
     assert sold(dev, "share") == {"dear": 30, "cheap": 1}
     assert dev.query_one("SELECT sum(cost_cents)::bigint FROM sale WHERE campaign_id = 'share'") == 10000
+    refused = next(json.loads(one.body)["data"]["id"] for one in reversed(sent) if one.status == 403)
+    steps = dev.query_one("SELECT decisions FROM trail WHERE lead_id = %s", refused)
+    assert [(step.get("contract_id"), step["reason"], step["detail"]) for step in steps] == [
+        ("dear", "source_cap", "day: 100.00"), ("cheap", "source_cap", "day: 100.00"), (None, "source_capped", "source, day: 100.00")]
 
 
 @pytest.mark.parametrize("campaign, want, detail", [("campaign_leads", 150, "day: 150 leads"), ("campaign_budget", 123, "day: 1234.56")])

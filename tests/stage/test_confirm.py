@@ -366,6 +366,16 @@ def test_a_bad_lead_is_not_asked_for(rig, asked):
     asked.nobody()
 
 
+def test_without_time_nobody_is_asked(rig, asked):
+    rig.apply(confirmed(["a", "b"], deadline_ms=40))
+    router = rig.start()
+    ids = rig.send(router, [rig.item()])
+    assert rig.answers(ids)[0].status == 200
+    asked.nobody()
+    assert trail(rig, ids[0]) == [["passed_over", "a", "no_time"], ["passed_over", "b", "no_time"]]
+    check(rig)
+
+
 def test_without_a_dispatcher_nothing_is_claimed(make_rig):
     rig = make_rig(dispatchers=0)
     rig.apply(confirmed())
@@ -421,6 +431,64 @@ def test_a_campaign_that_is_gone_meanwhile(rig, asked):
     answer, = rig.answers([id])
     assert answer.status == 201 and data(answer)["buyer_id"] == "a"
     assert rig.query("SELECT status::text FROM lead") == [("ACCEPTED",)]
+
+
+def without_its_contract(changed):
+    del changed["campaigns"][0]["contracts"][0]
+
+
+def with_its_contract_for_the_other(changed):
+    changed["campaigns"][0]["contracts"][0]["buyer_id"] = "b"
+
+
+def without_its_campaign(changed):
+    del changed["campaigns"][0]
+
+
+def without_its_source(changed):
+    changed["suppliers"].append(supplier("another", "another-key"))
+    changed["campaigns"][0]["sources"][0]["supplier_id"] = "another"
+
+
+@pytest.mark.parametrize("word", ["REJECTED", "DELIVERED"])
+@pytest.mark.parametrize("change", [without_its_contract, with_its_contract_for_the_other, without_its_campaign, without_its_source])
+def test_a_place_goes_back_to_whom_it_was_taken_from(rig, asked, change, word):
+    """Whatever an operator makes of the contract, the campaign or the source while the buyer is asked."""
+    was = confirmed(["a", "b"])
+    was["campaigns"][0]["contracts"][1]["status"] = "PAUSED"
+    changed = json.loads(json.dumps(was))
+    change(changed)
+    rig.apply(was)
+    router = rig.start()
+    ids = rig.send(router, [rig.item()])
+    post = asked.next()
+    rig.apply(changed)
+    asked.say(post, word)
+    assert rig.answers(ids)[0].status == (201 if word == "DELIVERED" else 200)
+    live = {(kind, owner) for kind, owner in rig.query("SELECT kind::text, owner_id FROM counter WHERE is_live")}
+    for rows in zip(rig.query(SUMS), recounted(rig)):
+        assert rows[0][:2] not in live or rows[0] == rows[1]
+    rig.apply(was)
+    assert rig.query(SUMS) == recounted(rig)
+
+
+def test_a_rule_that_comes_while_a_buyer_is_asked_sees_the_lead(rig, asked):
+    """apply returns when the lead is decided: it is sold, and counts for the campaign's new rule and for the buyer's."""
+    by_phone = [{"fields": ["phone"], "window_days": 30}]
+    rig.apply(confirmed(["a"], duplicates=[]))
+    router = rig.start()
+    ids = rig.send(router, [rig.item(somebody := person())])
+    post = asked.next()
+    changed = confirmed(["a"], duplicates=by_phone)
+    changed["campaigns"].append(campaign("other", contracts=[contract("a", duplicates=by_phone)]))
+    applying = threading.Thread(target=rig.apply, args=[changed])
+    applying.start()
+    eventually(lambda: rig.query("SELECT 1 FROM duplicate_rule_todo"))
+    asked.say(post, "DELIVERED")
+    applying.join(20)
+    assert rig.answers(ids)[0].status == 201
+    assert rig.ask(router, rig.item({**person(), "phone": somebody["phone"]})).status == 409
+    assert data(rig.ask(router, rig.item({**person(), "phone": somebody["phone"]}, campaign="other")))["status"] == "UNMATCHED"
 
 
 def test_a_cap_that_comes_while_buyers_are_asked_counts_them(rig, asked):

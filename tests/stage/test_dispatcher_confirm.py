@@ -377,17 +377,17 @@ def test_they_go_before_a_backlog_and_within_the_limits(rig, endpoint):
     configured(rig, endpoint.url, limits={"concurrent": 1})
     event, reply = held()
     endpoint.answer = reply
-    backlog = ordinary(rig, 30)
-    rig.start(lane_deliveries=20)
+    backlog = ordinary(rig, 12)
+    rig.start()
     endpoint.wait(1)
-    eventually(lambda: rig.dispatcher.metric("leadline_deliveries_waiting") >= 10)
+    eventually(lambda: rig.dispatcher.metric("leadline_deliveries_waiting") == 11)  # all of it is in hand
     posts = rig.ask(count=3, confirm_ms=20000)
-    eventually(lambda: rig.dispatcher.metric("leadline_deliveries_waiting") >= 13)
+    eventually(lambda: rig.dispatcher.metric("leadline_deliveries_waiting") == 14)
     assert len(endpoint.requests) == 1
     event.set()
     for post in posts:
         assert rig.verdict(post) == "ACCEPTED"
-    order = [request.webhook_id for request in endpoint.wait(31 + 2)]
+    order = [request.webhook_id for request in endpoint.wait(12 + 3)]
     assert order[0] in backlog and order[1:4] == [str(post[1]) for post in posts]
 
 

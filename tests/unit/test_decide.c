@@ -162,11 +162,14 @@ static void cap_owner(struct world *world, struct cap_owner *owner, int place, i
 
 static void add_key(struct world *world, struct plan *plan, int kind, int number)
 {
+    static struct span names[] = {{"phone", 5}};
+    static const struct duplicate_rule rule = {names, 1, 30};
+
     if (number == 0)
         return;
     if (plan->keys == NULL)
         plan->keys = arena_alloc(world->arena, 2 * sizeof *plan->keys);
-    plan->keys[plan->key_count++] = (struct lead_key){number_id(kind, number), 30 * DAY_US};
+    plan->keys[plan->key_count++] = (struct lead_key){number_id(kind, number), 30 * DAY_US, &rule};
 }
 
 static void make_plan(struct world *world, size_t i, int n)

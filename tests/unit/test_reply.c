@@ -38,6 +38,9 @@ static const struct {
     bool is_test, is_nameless, is_own;
     const char *message;
     const struct cap *full;
+    const char *whose;   /* of a full or paused one */
+    const char *matched; /* of a duplicate */
+    bool is_judged;      /* its contracts were, though nobody could buy */
     const struct field_error *errors;
     size_t error_count;
     int status;
@@ -75,7 +78,8 @@ static const struct {
     {.claim = "a duplicate of its own", .reason = REASON_DUPLICATE, .state = LEAD_DUPLICATE, .is_own = true, .status = 409,
      .body = HEAD("duplicate", "this lead matches an earlier one", "Duplicate lead", 409) DATA("DUPLICATE", ",\"duplicate_of\":\"" EARLIER "\""),
      .reasons = "[{\"code\":\"duplicate\",\"field\":null,\"message\":\"this lead matches an earlier one\"}]", .step = "duplicates",
-     .trail = "[{\"decision\":\"duplicate\",\"reason\":\"duplicate\"}]"},
+     .matched = "phone: 30 days, lead " EARLIER,
+     .trail = "[{\"decision\":\"duplicate\",\"reason\":\"duplicate\",\"detail\":\"phone: 30 days, lead " EARLIER "\"}]"},
     {.claim = "a duplicate of another's", .form = ANSWER_RECEIVED, .reason = REASON_DUPLICATE, .state = LEAD_DUPLICATE, .status = 409,
      .body = HEAD("duplicate", "this lead matches an earlier one", "Duplicate lead", 409) DATA("DUPLICATE", "")},
     {.claim = "wrong fields", .verdict = REASON_VALIDATION_FAILED, .reason = REASON_VALIDATION_FAILED, .state = LEAD_REJECTED, .status = 400,
@@ -99,16 +103,20 @@ static const struct {
      .body = HEAD("suppressed", "this person must not be contacted", "Suppressed", 422) DATA("REJECTED", "")},
     {.claim = "a paused source", .reason = REASON_SOURCE_PAUSED, .state = LEAD_REJECTED, .status = 403,
      .body = HEAD("source_paused", "leads from this source are not taken at present", "Source paused", 403) DATA("REJECTED", ""), .step = "sale",
-     .trail = "[{\"decision\":\"rejected\",\"reason\":\"source_paused\"}]"},
+     .whose = "campaign", .trail = "[{\"decision\":\"rejected\",\"reason\":\"source_paused\",\"detail\":\"campaign\"}]"},
     {.claim = "a full source", .reason = REASON_SOURCE_CAPPED, .state = LEAD_REJECTED, .full = &day_cap, .status = 403,
      .body = HEAD("source_capped", "this source has reached its cap", "Source capped", 403) DATA("REJECTED", ""), .step = "sale",
-     .trail = "[{\"decision\":\"rejected\",\"reason\":\"source_capped\",\"detail\":\"day: 100 leads\"}]"},
+     .whose = "source", .trail = "[{\"decision\":\"rejected\",\"reason\":\"source_capped\",\"detail\":\"source, day: 100 leads\"}]"},
     {.claim = "a source without money", .reason = REASON_SOURCE_CAPPED, .state = LEAD_REJECTED, .full = &month_cap, .status = 403,
      .body = HEAD("source_capped", "this source has reached its cap", "Source capped", 403) DATA("REJECTED", ""),
-     .trail = "[{\"decision\":\"rejected\",\"reason\":\"source_capped\",\"detail\":\"month: 25000.00\"}]"},
+     .whose = "supplier", .trail = "[{\"decision\":\"rejected\",\"reason\":\"source_capped\",\"detail\":\"supplier, month: 25000.00\"}]"},
     {.claim = "a source with both in one cap", .reason = REASON_SOURCE_CAPPED, .state = LEAD_REJECTED, .full = &both_caps, .status = 403,
      .body = HEAD("source_capped", "this source has reached its cap", "Source capped", 403) DATA("REJECTED", ""),
-     .trail = "[{\"decision\":\"rejected\",\"reason\":\"source_capped\",\"detail\":\"week: 7 leads, 9.95\"}]"},
+     .whose = "supplier", .is_judged = true,
+     .trail = "[{\"contract_id\":\"abc-tx\",\"decision\":\"passed_over\",\"reason\":\"supplier_cap\",\"detail\":\"week: 7 leads, 9.95\"},"
+              "{\"contract_id\":\"def\",\"decision\":\"passed_over\",\"reason\":\"contract_cap\",\"detail\":\"day: 100 leads\"},"
+              "{\"contract_id\":\"ghi\",\"decision\":\"not_needed\",\"reason\":\"sold_out\"},"
+              "{\"decision\":\"rejected\",\"reason\":\"source_capped\",\"detail\":\"supplier, week: 7 leads, 9.95\"}]"},
 
     {.claim = "forbidden: nothing is recorded", .action = ACTION_REFUSE, .verdict = REASON_FORBIDDEN, .reason = REASON_FORBIDDEN,
      .message = "this supplier is not on the campaign", .status = 403,
@@ -145,10 +153,16 @@ static void answers_are_written(void **state)
             {.contract = &contracts[0], .price_cents = 2500}, {.contract = &contracts[1], .pass = PASS_CONTRACT_CAP, .full = &day_cap},
             {.contract = &contracts[2], .pass = PASS_SOLD_OUT}};
         struct plan plan = {.lead = &lead, .verdict = rows[i].verdict, .campaign = &campaign, .source = &source, .candidates = candidates, .candidate_count = 3};
+        bool is_sold_or_not = rows[i].state == LEAD_ACCEPTED || rows[i].state == LEAD_UNMATCHED;
         struct sale sales[] = {{.buyer_id = SPAN("buyer_abc"), .price_cents = 2500}, {.buyer_id = SPAN("buyer_def"), .price_cents = 1999}};
         struct decision decision = {.plan = &plan, .action = rows[i].action, .reason = rows[i].reason, .state = rows[i].state, .full = rows[i].full,
+                                    .whose = rows[i].whose, .matched = span_of(rows[i].matched), .has_candidates = is_sold_or_not || rows[i].is_judged,
                                     .sales = sales, .sale_count = (size_t)rows[i].sold, .recorded = &recorded, .follows = &first};
 
+        if (rows[i].is_judged) {
+            candidates[0].pass = PASS_SUPPLIER_CAP;
+            candidates[0].full = rows[i].full;
+        }
         for (int n = 0; n < rows[i].sold; n++)
             decision.price_cents += sales[n].price_cents;
         if (rows[i].is_own)
@@ -185,7 +199,7 @@ static void fields_keep_their_kinds(void **state)
     if (!span_is(decision.fields, "{\"first_name\":\"Zo\xc3\xab \\\"Z\\\"\",\"age\":42,\"income\":12345.5,\"owner\":true,\"smoker\":false,"
                                   "\"zip_code\":\"02101\",\"odd\":\"no number\"}"))
         fail_msg("%.*s", SPAN_FMT(decision.fields));
-    assert_true(span_is(decision.trail, "[]"));
+    assert_true(span_is(decision.trail, "[{\"decision\":\"unmatched\",\"reason\":\"no_contracts\"}]"));
     arena_free(&arena);
 }
 
