@@ -10,7 +10,7 @@
 enum { ADOPTED_AT_ONCE = 500 };
 
 static const char FIND[] =
-    "SELECT l.id, l.supplier_id, l.campaign_id, l.is_test, " STORED_FIELDS("l.fields") ", l.raw->>'flo_ping_id', btrim(l.raw->>'flo_buyer_id')"
+    "SELECT l.id, l.supplier_id, l.campaign_id, l.is_test, " STORED_FIELDS("l.fields") ", btrim(l.raw->>'flo_ping_id', E' \\t\\r\\n'), btrim(l.raw->>'flo_buyer_id', E' \\t\\r\\n')"
     " FROM distributing d JOIN lead l ON l.id = d.lead_id"
     " WHERE d.deadline_at < clock_timestamp() - $1 * interval '1 millisecond' ORDER BY d.deadline_at LIMIT $2";
 

@@ -93,7 +93,7 @@ static struct try *ask_next(struct arena *arena, struct facts *facts, const stru
             candidate->pass = try != NULL ? PASS_LATER : PASS_NO_TIME;
             continue;
         }
-        candidate->pass = candidate->contract->buyer->url[0] == '\0' ? PASS_NO_ENDPOINT : sell_judge(arena, facts, decision, candidate);
+        candidate->pass = sell_judge(arena, facts, decision, candidate);
         if (candidate->pass != PASS_NONE)
             continue;
         candidate->pass = PASS_ASKED;

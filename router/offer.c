@@ -30,8 +30,8 @@ static void part(struct candidate *list, size_t *eligible)
 static size_t place_of(const struct ping_token *ping, const struct contract *contract)
 {
     for (size_t i = 0; i < ping->offer_count; i++)
-        if (span_equal(ping->offers[i].contract_id, contract->id))
-            return i + 1;
+        if (span_equal(ping->offers[i].contract_id, contract->id) && ping->offers[i].buyer == ping_token_hash(contract->buyer->id))
+            return i + 1; /* the contract may be another buyer's by now */
     return 0;
 }
 

@@ -54,6 +54,8 @@ enum pass sell_judge(struct arena *arena, const struct facts *facts, const struc
         return PASS_SOLD_OUT;
     if (has_buyer(decision, candidate->contract->buyer))
         return PASS_SAME_BUYER;
+    if (decision->plan->campaign->is_confirmed && candidate->contract->buyer->url[0] == '\0')
+        return PASS_NO_ENDPOINT;
     if (!duplicate_judge_contract(arena, facts, &decision->plan->lead->id, candidate))
         return PASS_DUPLICATE;
     candidate->full = sell_full_cap(facts, &candidate->contract->caps, candidate->price_cents);

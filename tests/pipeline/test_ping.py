@@ -20,7 +20,7 @@ def configuration():
     one_place = [lt.contract(priority=1, caps=[{"window": "total", "leads": 1}]), lt.contract("buyer_def", "20.00", priority=2)]
     campaigns = [
         ping_post("campaign_abc123"), ping_post("second"), ping_post("short", ping_seconds=1), ping_post("last_place", contracts=one_place),
-        ping_post("repriced"), ping_post("removed"), ping_post("paused_later"), ping_post("campaign_off"), ping_post("refiltered"),
+        ping_post("repriced"), ping_post("removed"), ping_post("paused_later"), ping_post("campaign_off"), ping_post("refiltered"), ping_post("rebought"),
         ping_post("texas", inbound_filters={"all": [{"field": "state", "op": "IN", "value": ["TX"]}]}, duplicates=RULES,
                   contracts=[lt.contract(states=["TX"], filters={"all": [{"field": "age", "op": ">=", "value": 21}]})],
                   fields=[{"name": "age", "type": "number"}, {"name": "plan", "default": "gold"}]),
@@ -29,12 +29,12 @@ def configuration():
         ping_post("turns", distribution="ROUND_ROBIN"), ping_post("dear", distribution="HIGHEST_BID", max_sells=2),
         lt.campaign("direct", sources=OURS, contracts=copy.deepcopy(TWO)),
         ping_post("one_buyer_twice", contracts=[lt.contract(id="a1", priority=1), lt.contract(id="a2", price="30.00", priority=2)]),
-        ping_post("quiet", sources=[lt.source(answer="received")]), ping_post("asked", confirm=True, max_sells=2, contracts=[lt.contract(exclusive_price="60.00")]),
+        ping_post("quiet", sources=[lt.source(answer="received")]), ping_post("asked", confirm=True, max_sells=2, contracts=[lt.contract(exclusive_price="60.00"), lt.contract("mute", "70.00")]),
         ping_post("not_ours", sources=[lt.source("other")]),
     ]
     suppliers = [lt.supplier(), lt.supplier("other", key="other_key"), lt.supplier("tester", key="test_key", test_mode=True)]
     campaigns[0]["sources"] = [*OURS, lt.source("tester")]
-    return lt.document(campaigns=campaigns, suppliers=suppliers, buyers=[lt.buyer(), lt.buyer("buyer_def")])
+    return lt.document(campaigns=campaigns, suppliers=suppliers, buyers=[lt.buyer(), lt.buyer("buyer_def"), lt.buyer("buyer_ghi"), {"id": "mute", "name": "mute"}])
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,8 @@ def test_a_buyer_with_two_contracts_is_offered_once(dev, client):
     assert pinged(client, flo_campaign_id="one_buyer_twice")["buyers"] == [{"buyer_id": "buyer_abc", "price": "25.00"}]
 
 
-def test_where_buyers_are_asked_one_after_another_nobody_is_alone(dev, client):
+def test_where_buyers_are_asked_one_after_another(dev, client):
+    """Nobody gets the lead alone, and nobody is offered who could not be asked."""
     assert pinged(client, flo_campaign_id="asked")["buyers"] == [{"buyer_id": "buyer_abc", "price": "25.00"}]
 
 
@@ -323,7 +324,7 @@ def test_the_price_is_locked(dev, client):
     assert lt.eventually(lambda: pinged(client, flo_campaign_id="repriced")["buyers"][1] == {"buyer_id": "buyer_abc", "price": "1.00"})
 
 
-@pytest.mark.parametrize("campaign, change", [("removed", {"status": "GONE"}), ("paused_later", {"status": "PAUSED"}), ("refiltered", {"states": ["CA"]})])
+@pytest.mark.parametrize("campaign, change", [("removed", {"status": "GONE"}), ("paused_later", {"status": "PAUSED"}), ("refiltered", {"states": ["CA"]}), ("rebought", {"buyer_id": "buyer_ghi"})])
 def test_a_contract_that_is_not_there_any_more(dev, client, campaign, change):
     ping, wanting = pinged(client, flo_campaign_id=campaign), pinged(client, flo_campaign_id=campaign)
     changed(dev, campaign, **change)
