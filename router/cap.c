@@ -21,17 +21,17 @@ int64_t cap_room(const struct cap *cap, const struct counter *counter)
     return cap->leads >= 0 ? left(cap->leads, counter->leads[cap->window]) : left(cap->cents, counter->cents[cap->window]);
 }
 
-static bool has_room(const struct cap *cap, const struct counter *counter, int64_t cents)
+static bool has_room(const struct cap *cap, const struct counter *counter, int64_t leads, int64_t cents)
 {
-    if (cap->leads >= 0 && counter->leads[cap->window] >= cap->leads)
+    if (cap->leads >= 0 && leads > 0 && counter->leads[cap->window] >= cap->leads)
         return false;
     return cap->cents < 0 || counter->cents[cap->window] + cents <= cap->cents;
 }
 
-const struct cap *caps_full(const struct cap_owner *owner, const struct counter *counter, int64_t cents)
+const struct cap *caps_full(const struct cap_owner *owner, const struct counter *counter, int64_t leads, int64_t cents)
 {
     for (size_t i = 0; i < owner->cap_count; i++)
-        if (!has_room(&owner->caps[i], counter, cents))
+        if (!has_room(&owner->caps[i], counter, leads, cents))
             return &owner->caps[i];
     return NULL;
 }

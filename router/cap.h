@@ -38,8 +38,12 @@ void counter_roll(struct counter *counter, const int64_t start_us[WINDOW_COUNT])
  */
 int64_t cap_room(const struct cap *cap, const struct counter *counter);
 
-/* Is there room in every cap of the owner for one more lead of that amount? Returns the first cap that is full, or NULL. */
-const struct cap *caps_full(const struct cap_owner *owner, const struct counter *counter, int64_t cents);
+/*
+ * Is there room in every cap of the owner for so much more? Returns the first cap that is full, or NULL.
+ *
+ * leads  1; 0 when only the amount of a lead grows that is counted already
+ */
+const struct cap *caps_full(const struct cap_owner *owner, const struct counter *counter, int64_t leads, int64_t cents);
 
 #define COUNTED_NOW INT64_MAX
 

@@ -151,6 +151,16 @@ static void settle(const struct facts *facts, struct decision *decision, struct 
         count_try(facts, decision, open, -1);
 }
 
+/* What the caps of source, supplier and campaign count of it already. */
+static void set_counted(struct decision *decision, const struct distributing *now)
+{
+    for (size_t i = 0; !decision->plan->lead->is_test && i < now->try_count; i++)
+        if (now->tries[i].state == TRY_ACCEPTED) {
+            decision->is_counted = true;
+            decision->counted_cents += now->tries[i].cost_cents;
+        }
+}
+
 /* May further buyers be asked, by the present configuration? */
 static bool may_ask(const struct plan *plan)
 {
@@ -158,15 +168,35 @@ static bool may_ask(const struct plan *plan)
            plan->campaign->is_confirmed;
 }
 
+/* Who has bought had room, though just that may have filled its cap; who has refused stands still, as if it had not been eligible. */
+static void leave_refusers_out(struct arena *arena, const struct facts *facts, const struct decision *decision, struct turns *turns)
+{
+    const struct plan *plan = decision->plan;
+    struct turn *list = arena_alloc(arena, plan->eligible_count * sizeof *list);
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->eligible_count; i++) {
+        struct span id = plan->candidates[i].contract->id;
+
+        if (sell_has_bought(decision, id) || (i < turns->count && !was_asked(decision->distributing, id)))
+            list[count++] = sell_turn(facts, plan, i);
+    }
+    *turns = (struct turns){.list = list, .count = count};
+}
+
 static void finish(struct arena *arena, struct facts *facts, struct decision *decision, struct turns *turns)
 {
+    const struct campaign *campaign = decision->plan->campaign;
+
     decision->state = decision->sale_count > 0 ? LEAD_ACCEPTED : LEAD_UNMATCHED;
     decision->reason = decision->sale_count > 0 ? REASON_NONE : REASON_UNMATCHED;
     if (decision->sale_count == 0)
         return;
     decision->sales[0].cost_cents = decision->cost_cents;
-    if (turns->count > 0 && !decision->plan->lead->is_test)
-        sell_pay_turns(arena, facts, decision, turns);
+    if (campaign == NULL || !distribution_has_turns(campaign->distribution) || decision->plan->lead->is_test)
+        return;
+    leave_refusers_out(arena, facts, decision, turns);
+    sell_pay_turns(arena, facts, decision, turns);
 }
 
 void confirm_step(struct arena *arena, struct facts *facts, struct decision *decision)
@@ -202,6 +232,7 @@ void confirm_step(struct arena *arena, struct facts *facts, struct decision *dec
     if (open != NULL)
         settle(facts, decision, open); /* with sale_count as it was when the place was taken */
     decision->sale_count = 0;
+    set_counted(decision, now);
     if (may_ask(decision->plan))
         count = sell_order(arena, facts, decision, &turns);
     for (size_t i = 0; i < now->try_count; i++)

@@ -14,7 +14,7 @@
  *   killed before a commit    the step was not taken; it is taken by the next who looks
  *   dispatcher killed         between the buyer's yes and its record: nobody knows of the yes, the try ends as not answered in time
  *
- * Turns move with the last step only, among those who had room then.
+ * Turns move with the last step only, among those who have bought and those who had room then and were not asked.
  */
 #ifndef LEADLINE_ROUTER_CONFIRM_H
 #define LEADLINE_ROUTER_CONFIRM_H

@@ -202,10 +202,10 @@ static bool is_settled(struct arena *arena, struct facts *facts, struct decision
     }
     cents = cost_least(&plan->source->cost);
     decision->whose = "source";
-    decision->full = sell_full_cap(facts, &plan->source->caps, cents);
+    decision->full = sell_full_cap(facts, &plan->source->caps, 1, cents);
     if (decision->full == NULL) {
         decision->whose = "supplier";
-        decision->full = sell_full_cap(facts, &plan->source->supplier->caps, cents);
+        decision->full = sell_full_cap(facts, &plan->source->supplier->caps, 1, cents);
     }
     if (decision->full != NULL) {
         reject(decision, REASON_SOURCE_CAPPED);

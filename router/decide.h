@@ -186,6 +186,8 @@ struct decision {
     struct try *settled;               /* the try that this step ends, in its new state; NULL: none */
     bool is_late;                      /* its buyer did not answer in time: the delivery ends, too */
     struct try *asked;                 /* the try that begins; NULL: none */
+    bool is_counted;                   /* somebody has accepted it: the caps of source, supplier and campaign count the lead already, … */
+    int64_t counted_cents;             /* … and so much of its cost */
     int64_t deadline_us;               /* of the whole lead */
     int64_t wait_until_us;             /* of ACTION_WAIT; 0: soon */
     const struct ping_use *use; /* of PING_USED */

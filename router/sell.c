@@ -2,18 +2,17 @@
 
 #include "router/cost.h"
 #include "router/duplicate.h"
-#include "router/turn.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { HOUR_MS = 3600 * 1000 };
 
-const struct cap *sell_full_cap(const struct facts *facts, const struct cap_owner *owner, int64_t cents)
+const struct cap *sell_full_cap(const struct facts *facts, const struct cap_owner *owner, int64_t leads, int64_t cents)
 {
     const struct counter *counter = facts_counter(facts, &owner->counter_id);
 
-    return counter != NULL ? caps_full(owner, counter, cents) : NULL;
+    return counter != NULL ? caps_full(owner, counter, leads, cents) : NULL;
 }
 
 void sell_take(const struct facts *facts, const struct cap_owner *owner, int64_t cents)
@@ -36,15 +35,16 @@ static bool has_buyer(const struct decision *decision, const struct buyer *buyer
 static enum pass judge_cost(const struct facts *facts, const struct decision *decision, struct candidate *candidate)
 {
     const struct plan *plan = decision->plan;
-    int64_t cents = cost_cents(&plan->source->cost, decision->price_cents + candidate->price_cents);
+    int64_t cents = cost_cents(&plan->source->cost, decision->price_cents + candidate->price_cents) - decision->counted_cents;
+    int64_t leads = decision->is_counted ? 0 : 1;
 
-    candidate->full = sell_full_cap(facts, &plan->source->caps, cents);
+    candidate->full = sell_full_cap(facts, &plan->source->caps, leads, cents);
     if (candidate->full != NULL)
         return PASS_SOURCE_CAP;
-    candidate->full = sell_full_cap(facts, &plan->source->supplier->caps, cents);
+    candidate->full = sell_full_cap(facts, &plan->source->supplier->caps, leads, cents);
     if (candidate->full != NULL)
         return PASS_SUPPLIER_CAP;
-    candidate->full = sell_full_cap(facts, &plan->campaign->caps, cents);
+    candidate->full = sell_full_cap(facts, &plan->campaign->caps, leads, cents);
     return candidate->full != NULL ? PASS_CAMPAIGN_CAP : PASS_NONE;
 }
 
@@ -58,10 +58,10 @@ enum pass sell_judge(struct arena *arena, const struct facts *facts, const struc
         return PASS_NO_ENDPOINT;
     if (!duplicate_judge_contract(arena, facts, &decision->plan->lead->id, candidate))
         return PASS_DUPLICATE;
-    candidate->full = sell_full_cap(facts, &candidate->contract->caps, candidate->price_cents);
+    candidate->full = sell_full_cap(facts, &candidate->contract->caps, 1, candidate->price_cents);
     if (candidate->full != NULL)
         return PASS_CONTRACT_CAP;
-    candidate->full = sell_full_cap(facts, &candidate->contract->buyer->caps, candidate->price_cents);
+    candidate->full = sell_full_cap(facts, &candidate->contract->buyer->caps, 1, candidate->price_cents);
     if (candidate->full != NULL)
         return PASS_BUYER_CAP;
     return judge_cost(facts, decision, candidate);
@@ -72,6 +72,17 @@ static int by_place(const void *a, const void *b)
     const struct turn *x = a, *y = b;
 
     return (x->place > y->place) - (x->place < y->place);
+}
+
+struct turn sell_turn(const struct facts *facts, const struct plan *plan, size_t place)
+{
+    const struct contract *contract = plan->candidates[place].contract;
+
+    return (struct turn){
+        .contract_id = contract->id, .buyer_id = contract->buyer->id, .place = place,
+        .weight = plan->campaign->distribution == DISTRIBUTION_WEIGHTED ? contract->weight : 1,
+        .credit = facts_counter(facts, &contract->caps.counter_id)->turn_credit,
+    };
 }
 
 /*
@@ -88,19 +99,13 @@ static void take_turns(struct arena *arena, struct facts *facts, const struct de
     turns->list = arena_alloc(arena, plan->eligible_count * sizeof *turns->list);
     for (size_t i = 0; i < plan->eligible_count; i++) {
         struct candidate *candidate = &plan->candidates[i];
-        const struct contract *contract = candidate->contract;
 
         if (candidate->pass == PASS_NONE)
             candidate->pass = sell_judge(arena, facts, decision, candidate);
-        if (candidate->pass != PASS_NONE) {
+        if (candidate->pass != PASS_NONE)
             passed[passed_count++] = *candidate;
-            continue;
-        }
-        turns->list[count++] = (struct turn){
-            .contract_id = contract->id, .buyer_id = contract->buyer->id, .place = i,
-            .weight = plan->campaign->distribution == DISTRIBUTION_WEIGHTED ? contract->weight : 1,
-            .credit = facts_counter(facts, &contract->caps.counter_id)->turn_credit,
-        };
+        else
+            turns->list[count++] = sell_turn(facts, plan, i);
     }
     turns->count = count;
     turns->owes = turn_owe(arena, turns->list, count, plan->campaign->max_sells);
@@ -127,7 +132,7 @@ size_t sell_order(struct arena *arena, struct facts *facts, const struct decisio
     return turns->count;
 }
 
-static bool has_bought(const struct decision *decision, struct span contract_id)
+bool sell_has_bought(const struct decision *decision, struct span contract_id)
 {
     for (size_t i = 0; i < decision->sale_count; i++)
         if (span_equal(decision->sales[i].contract_id, contract_id))
@@ -137,13 +142,17 @@ static bool has_bought(const struct decision *decision, struct span contract_id)
 
 void sell_pay_turns(struct arena *arena, struct facts *facts, const struct decision *decision, struct turns *turns)
 {
-    if (turns->owes != (int64_t)decision->sale_count)
-        turn_owe(arena, turns->list, turns->count, (int64_t)decision->sale_count);
-    for (size_t i = 0; i < turns->count; i++) {
+    int64_t sold = 0;
+
+    for (size_t i = 0; i < turns->count; i++)
+        sold += sell_has_bought(decision, turns->list[i].contract_id);
+    if (turns->owes != sold)
+        turn_owe(arena, turns->list, turns->count, sold);
+    for (size_t i = 0; sold > 0 && i < turns->count; i++) {
         const struct contract *contract = decision->plan->candidates[turns->list[i].place].contract;
         struct counter *counter = facts_counter(facts, &contract->caps.counter_id);
 
-        counter->turn_credit = turns->list[i].owed - (has_bought(decision, contract->id) ? TURN_UNIT : 0);
+        counter->turn_credit = turns->list[i].owed - (sell_has_bought(decision, contract->id) ? TURN_UNIT : 0);
         counter->is_changed = true;
     }
 }

@@ -8,6 +8,7 @@
 #define LEADLINE_ROUTER_SELL_H
 
 #include "router/decide.h"
+#include "router/turn.h"
 
 /* The candidates that have room, when the campaign takes turns. */
 struct turns {
@@ -16,8 +17,8 @@ struct turns {
     int64_t owes; /* so many sales, unless money stands in the way */
 };
 
-/* The first full cap of this owner for one more lead of that amount, or NULL. */
-const struct cap *sell_full_cap(const struct facts *facts, const struct cap_owner *owner, int64_t cents);
+/* The first cap of this owner that is too full for so much more (see caps_full()), or NULL. */
+const struct cap *sell_full_cap(const struct facts *facts, const struct cap_owner *owner, int64_t leads, int64_t cents);
 
 /* Counts one lead of that amount for this owner, if it has a counter. */
 void sell_take(const struct facts *facts, const struct cap_owner *owner, int64_t cents);
@@ -33,7 +34,13 @@ size_t sell_order(struct arena *arena, struct facts *facts, const struct decisio
 /* May this one buy, too, besides decision->sales? Sets what the trail tells of it. */
 enum pass sell_judge(struct arena *arena, const struct facts *facts, const struct decision *decision, struct candidate *candidate);
 
-/* decision->sales are made: what the lead owed is credit now, and who bought has paid. */
+/* The turn of the plan's candidate at that place. */
+struct turn sell_turn(const struct facts *facts, const struct plan *plan, size_t place);
+
+/* Has this contract bought the lead? */
+bool sell_has_bought(const struct decision *decision, struct span contract_id);
+
+/* decision->sales are made: what the lead owed to these turns is credit now, and who of them bought has paid. */
 void sell_pay_turns(struct arena *arena, struct facts *facts, const struct decision *decision, struct turns *turns);
 
 /* The lead's ping is used up (by a test lead, too): its first buyer stands in what a second lead is told. */

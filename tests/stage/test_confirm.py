@@ -251,6 +251,26 @@ def test_the_suppliers_answer_has_the_buyers_redirect(rig, asked):
     check(rig)
 
 
+@pytest.mark.parametrize("distribution", ["WATERFALL", "WEIGHTED"])
+@pytest.mark.parametrize("limit", [{"leads": 1}, {"budget": "4.90"}], ids=["leads", "budget"])
+@pytest.mark.parametrize("owner", ["source", "supplier", "campaign"])
+def test_a_second_sale_is_no_second_lead(rig, asked, owner, limit, distribution):
+    """The last place, and the last money, of those who count leads sold and their cost."""
+    caps = [{"window": "day", **limit}]
+    changed = confirmed(["a", "b"], max_sells=2, caps=[], distribution=distribution)
+    of = {"source": changed["campaigns"][0]["sources"][0], "supplier": changed["suppliers"][0], "campaign": changed["campaigns"][0]}
+    of[owner]["caps"] = caps
+    rig.apply(changed)
+    router = rig.start()
+    ids = rig.send(router, [rig.item()])
+    for _ in range(2):
+        asked.say(asked.next(), "DELIVERED")
+    assert len(data(rig.answers(ids)[0])["buyers"]) == 2
+    assert rig.query("SELECT kind::text, day_leads, day_cents FROM counter WHERE kind <> 'contract'") == [(owner, 1, 490)]
+    assert json.loads(rig.ask(router, rig.item()).body).get("error") == (None if owner == "campaign" else "source_capped")
+    check(rig)
+
+
 def test_one_of_two_sells(rig, asked):
     rig.apply(confirmed(["a", "b"], max_sells=2))
     router = rig.start()
@@ -402,6 +422,30 @@ def test_turns_move_with_the_sale(rig, asked):
         asked.say(asked.next(), "REJECTED")
     rig.answers([id])
     assert rig.query("SELECT owner_id, turn_credit FROM counter ORDER BY 1") == credits
+
+
+def test_who_refuses_stands_still(rig, asked):
+    """c refuses whatever it is asked for, and does not catch up later; who fills its cap with a lead has had its turn."""
+    contracts = [contract("a", caps=[{"window": "total", "leads": 4}]), contract("b"), contract("c")]
+    rig.apply(confirmed(["a", "b", "c"], contracts=contracts, caps=[], distribution="ROUND_ROBIN"))
+    router = rig.start()
+    sold = []
+
+    def send(refusers):
+        id, = rig.send(router, [rig.item()])
+        while (post := asked.next())["buyer"] in refusers:
+            asked.say(post, "REJECTED")
+        asked.say(post, "DELIVERED")
+        sold.append(data(rig.answers([id])[0])["buyer_id"])
+
+    for _ in range(12):
+        send(["c"])
+    assert (sold.count("a"), sold.count("b")) == (4, 8)
+    assert rig.query_one("SELECT sum(turn_credit)::int8 FROM counter") == 0
+    sold.clear()
+    for _ in range(8):
+        send([])
+    assert (sold.count("b"), sold.count("c")) in [(4, 4), (3, 5)]
 
 
 def test_a_contract_that_is_paused_meanwhile_is_not_asked(rig, asked):

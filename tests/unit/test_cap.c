@@ -79,7 +79,7 @@ static void full_or_not(void **state)
             caps[j] = full_rows[i].caps[j];
         counter.leads[WINDOW_DAY] = full_rows[i].day_leads;
         counter.cents[WINDOW_MONTH] = full_rows[i].month_cents;
-        full = caps_full(&owner, &counter, full_rows[i].amount);
+        full = caps_full(&owner, &counter, 1, full_rows[i].amount);
         if (full != (full_rows[i].full < 0 ? NULL : &caps[full_rows[i].full]))
             fail_msg("%s", full_rows[i].claim);
     }
