@@ -217,6 +217,21 @@ def test_replay_of_a_delivered_one_sends_it_again(database, router, start, endpo
     assert [request.webhook_id for request in endpoint.requests] == [sold.id] * 2
 
 
+@pytest.mark.parametrize("first, state", [(200, "DELIVERED"), (500, "DUPLICATE")])
+def test_a_duplicate_of_what_was_accepted_before_is_no_refusal(database, router, start, endpoint, delivery, first, state):  # noqa: F811
+    endpoint.answer = [first, (200, '{"result": "dup"}')]
+    rules = [{"pointer": "/result", "equals": "dup", "outcome": "DUPLICATE"}]
+    database.apply(document(buyers=[{**buyer(), "delivery": {"url": endpoint.url, "secrets": [SECRET], "responses": rules}}]))
+    sold = router.hand_over(start())[0]
+    router.wait_attempt(sold, 1)
+    if first == 500:
+        delivery("cancel", sold.id)
+    delivery("replay", sold.id)
+    router.wait_attempt(sold, 2)
+    assert router.row(sold)[:2] == (state, 2) and router.attempts(sold)[1][2] == "DUPLICATE"
+    assert database.query("SELECT verdict::text FROM unsettled WHERE lead_id = %s", sold.lead_id) == ([("DUPLICATE",)] if first == 500 else [])
+
+
 def test_replay_by_filters_takes_only_failed_ones_of_the_buyer(router, delivery):
     failed, open_one, cancelled, delivered, other = (router.sell()[0] for _ in range(5))
     for one, state in ((failed, "FAILED"), (cancelled, "CANCELLED"), (delivered, "DELIVERED"), (other, "FAILED")):
