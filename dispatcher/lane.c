@@ -93,6 +93,11 @@ size_t lane_room(const struct lane *lane, const struct lane_limits *limits, size
     return room > 0 ? (size_t)room : 0;
 }
 
+bool lane_is_behind(const struct lane *lane, const struct lane_limits *limits, size_t most)
+{
+    return lane->is_behind && (limits->per_second > 0 || held_most(lane, limits, most) < (int64_t)most);
+}
+
 bool lane_takes_ask(const struct lane *lane, const struct lane_limits *limits, size_t most)
 {
     return (int64_t)lane->asking < held_most(lane, limits, most);

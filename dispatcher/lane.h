@@ -41,6 +41,7 @@ struct lane {
     bool is_parked;          /* out of that ring until an attempt ends: it has all the requests that it may have */
     bool is_hungry;          /* the database may hold more that is due: it is in sweep.c's list */
     struct lane *next_hungry;
+    bool is_behind;          /* the database holds older ones that are due */
     size_t asked, got;       /* of a sweep that is on its way; asked 0: none */
     struct breaker breaker;
     bool is_gone;            /* its endpoint answered 410, which our catalog does not say yet */
@@ -65,6 +66,12 @@ bool lane_is_paused(const struct lane *lane, int64_t now_ms);
  * breaker is not closed, there is room for the probe.
  */
 size_t lane_room(const struct lane *lane, const struct lane_limits *limits, size_t most);
+
+/*
+ * Do older deliveries wait in the database for the buyer's own pace? Then what a frame brings has to wait there, too: it would take
+ * the room of the older ones again and again, for as long as more is sold than the buyer takes.
+ */
+bool lane_is_behind(const struct lane *lane, const struct lane_limits *limits, size_t most);
 
 /* May one more of those on whose answer a sale depends wait here? They have the same room, whatever else waits. */
 bool lane_takes_ask(const struct lane *lane, const struct lane_limits *limits, size_t most);

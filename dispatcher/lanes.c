@@ -78,6 +78,11 @@ size_t lanes_room(const struct lanes *lanes, const struct lane *lane, const stru
     return lane_room(lane, limits, lanes->lane_most);
 }
 
+bool lanes_is_behind(const struct lanes *lanes, const struct lane *lane, const struct lane_limits *limits)
+{
+    return lane_is_behind(lane, limits, lanes->lane_most);
+}
+
 /* A quarter more than others have. */
 static bool takes_ask(const struct lanes *lanes, const struct lane *lane, const struct lane_limits *limits)
 {

@@ -39,6 +39,9 @@ int64_t lanes_timeout_ms(const struct buyer *buyer);
 /* How many deliveries may be taken for the lane now? */
 size_t lanes_room(const struct lanes *lanes, const struct lane *lane, const struct lane_limits *limits);
 
+/* Has what a frame brings to wait in the database (lane_is_behind())? */
+bool lanes_is_behind(const struct lanes *lanes, const struct lane *lane, const struct lane_limits *limits);
+
 /*
  * Takes a delivery in hand.
  *

@@ -131,6 +131,12 @@ static bool is_shut(const struct buyer *buyer, const struct lane *lane)
     return buyer->is_endpoint_off || lane_is_paused(lane, clock_mono_ms());
 }
 
+/* Must it wait in the database? */
+static bool has_to_wait(const struct dispatcher *self, const struct buyer *buyer, const struct lane *lane, const struct lane_limits *limits)
+{
+    return lane == NULL || is_shut(buyer, lane) || lanes_is_behind(self->lanes, lane, limits);
+}
+
 /* Already leased to this process by the router; what cannot wait here is given back. */
 static void on_delivery(struct dispatcher *self, const struct frame *frame, const struct delivery *delivery)
 {
@@ -145,11 +151,14 @@ static void on_delivery(struct dispatcher *self, const struct frame *frame, cons
         lane = lanes_of(self->lanes, buyer->id, clock_mono_ms());
         limits = lanes_limits(buyer);
     }
-    if (lanes_take(self->lanes, delivery, lease_end(frame, delivery), lane != NULL && is_shut(buyer, lane) ? NULL : lane, &limits,
+    if (lanes_take(self->lanes, delivery, lease_end(frame, delivery), has_to_wait(self, buyer, lane, &limits) ? NULL : lane, &limits,
                    buyer != NULL ? buyer->format : NULL, &due) != TAKEN_NO_ROOM)
         return;
     give_back_add(self->back, due);
-    if (lane != NULL && !is_shut(buyer, lane))
+    if (lane == NULL)
+        return;
+    lane->is_behind = true;
+    if (!is_shut(buyer, lane))
         sweep_wants(self->sweep, lane);
 }
 

@@ -27,7 +27,14 @@ static const char LEASE_SETTINGS[] = PLANS " SET synchronous_commit = off";
 #define MADE_WITH(id) "(left(" id "::text, 13) || '-7' || substr(gen_random_uuid()::text, 16))::uuid"
 #define NOW_TEXT "to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
-/* A yes to a post whose delivery has ended without it, because its router could not wait any longer, is late. */
+/*
+ * A yes to a post whose delivery has ended without it, because its router could not wait any longer, is late. Who has accepted a lead and
+ * calls it a duplicate when it is replayed has it: that is no refusal.
+ */
+#define HAS_IT                                                                                                                   \
+    "r.verdict = 'DUPLICATE' AND d.attempts_before > 0 AND (SELECT true FROM attempt a WHERE a.lead_id = d.lead_id"              \
+    " AND a.delivery_id = d.id AND a.verdict = 'ACCEPTED' LIMIT 1)"
+
 static const char RECORD[] =
     "WITH result AS MATERIALIZED"
     " (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int4[], $4::text[], $5::text[], $6::int8[], $7::int4[],"
@@ -35,7 +42,7 @@ static const char RECORD[] =
     "   AS r (lead_id, id, attempt, state, verdict, retry_in_ms, http_status, at, took_ms, answer, is_logged, is_ask, price_cents, reference,"
     "    redirect_url)),"
     " done AS"
-    " (UPDATE delivery d SET state = CASE WHEN d.state = 'OPEN' THEN r.state::delivery_state ELSE d.state END,"
+    " (UPDATE delivery d SET state = CASE WHEN d.state <> 'OPEN' THEN d.state WHEN " HAS_IT " THEN 'DELIVERED' ELSE r.state::delivery_state END,"
     "   attempt = r.attempt + 1, lease_by = NULL,"
     "   last_http_status = r.http_status,"
     "   due_at = CASE WHEN r.state = 'OPEN' THEN now() + r.retry_in_ms * interval '1 millisecond' ELSE d.due_at END"
@@ -50,7 +57,7 @@ static const char RECORD[] =
     "  ON CONFLICT DO NOTHING),"
     " refused AS"
     " (INSERT INTO unsettled (lead_id, n, verdict) SELECT lead_id, n, verdict FROM done"
-    "  WHERE verdict IN ('REJECTED', 'DUPLICATE') AND state <> 'CANCELLED' AND n > 0),"
+    "  WHERE state IN ('REJECTED', 'DUPLICATE') AND n > 0),"
     " late AS"
     " (INSERT INTO attempt AS a (lead_id, delivery_id, attempt, at, took_ms, http_status, verdict, answer, price_cents, reference, redirect_url)"
     "  SELECT lead_id, id, attempt + 1, at, took_ms, http_status, 'LATE', answer, price_cents, reference, redirect_url FROM result r"

@@ -232,7 +232,9 @@ static void on_swept(void *ctx, enum db_trouble trouble, int64_t rows)
     for (size_t i = 0; i < sweep->asked_count; i++) {
         struct lane *lane = sweep->asked[i];
 
-        if (trouble == DB_OK && lane->got >= lane->asked)
+        if (trouble == DB_OK)
+            lane->is_behind = lane->got >= lane->asked;
+        if (trouble == DB_OK && lane->is_behind)
             sweep_wants(sweep, lane);
         lane->asked = 0;
     }

@@ -204,8 +204,8 @@ static int run(int argc, char **argv, const struct change *change)
         return EXIT_USAGE;
     has_filters = options.buyer != NULL || options.campaign != NULL || options.from != NULL || options.to != NULL ||
                   options.states[0] != '\0';
-    if (has_filters == (options.id_count > 0) || (has_filters && options.buyer == NULL && options.campaign == NULL)) {
-        fprintf(stderr, "%s: either ids of deliveries, or filters: --buyer or --campaign, and what else shall hold\n", argv[0]);
+    if (has_filters == (options.id_count > 0)) {
+        fprintf(stderr, "%s: either ids of deliveries, or filters: --buyer, --campaign, --state, --from, --to\n", argv[0]);
         return EXIT_USAGE;
     }
     if (has_filters && settle_states(argv[0], change, &options) != 0)

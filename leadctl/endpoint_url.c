@@ -28,6 +28,8 @@ const char *endpoint_url_fault(struct span url)
 
     if (normal.len == 0 || normal.len != url.len)
         fault = "must be an http or https URL with a host, without user and blanks";
+    else if (memmem(url.ptr, url.len, "{{", 2) != NULL)
+        fault = "cannot hold {{: places stand in the template and in headers; with GET the template is the URL's query";
     else if (host_of(normal).ptr[0] == '[' && cidr_address(host_of(normal), address) != 0)
         fault = "must have a well-formed IPv6 address between its brackets";
     arena_free(&arena);

@@ -108,8 +108,8 @@ def test_list_goes_page_by_page(router, delivery):
 
 @pytest.mark.parametrize("args", [
     ("list", "--state", "SENT"), ("list", "--state", ""), ("list", "--state", "OPEN,"), ("list", "--limit", "-1"), ("list", "--limit", "x"),
-    ("list", "0193"), ("list", "--nothing"), ("show",), ("show", "no-uuid"), ("replay",), ("replay", "no-uuid"), ("replay", "--state", "FAILED"),
-    ("replay", "--from", "today"), ("replay", "--buyer", "b", "--state", "OPEN"), ("replay", "--buyer", "b", "--state", "DELIVERED"),
+    ("list", "0193"), ("list", "--nothing"), ("show",), ("show", "no-uuid"), ("replay",), ("replay", "no-uuid"), ("replay", "--dry-run"),
+    ("replay", "--state", "OPEN"), ("cancel", "--dry-run"), ("replay", "--buyer", "b", "--state", "OPEN"), ("replay", "--buyer", "b", "--state", "DELIVERED"),
     ("replay", "--buyer", "b", "--state", "FAILED,REJECTED"), ("cancel",), ("cancel", "--buyer", "b", "--state", "FAILED"),
     ("replay", "01930000-0000-7000-8000-000000000000", "--buyer", "b")])
 def test_wrong_usage(delivery, args):
@@ -217,6 +217,21 @@ def test_replay_of_a_delivered_one_sends_it_again(database, router, start, endpo
     assert [request.webhook_id for request in endpoint.requests] == [sold.id] * 2
 
 
+@pytest.mark.parametrize("first, state", [(200, "DELIVERED"), (500, "DUPLICATE")])
+def test_a_duplicate_of_what_was_accepted_before_is_no_refusal(database, router, start, endpoint, delivery, first, state):  # noqa: F811
+    endpoint.answer = [first, (200, '{"result": "dup"}')]
+    rules = [{"pointer": "/result", "equals": "dup", "outcome": "DUPLICATE"}]
+    database.apply(document(buyers=[{**buyer(), "delivery": {"url": endpoint.url, "secrets": [SECRET], "responses": rules}}]))
+    sold = router.hand_over(start())[0]
+    router.wait_attempt(sold, 1)
+    if first == 500:
+        delivery("cancel", sold.id)
+    delivery("replay", sold.id)
+    router.wait_attempt(sold, 2)
+    assert router.row(sold)[:2] == (state, 2) and router.attempts(sold)[1][2] == "DUPLICATE"
+    assert database.query("SELECT verdict::text FROM unsettled WHERE lead_id = %s", sold.lead_id) == ([("DUPLICATE",)] if first == 500 else [])
+
+
 def test_replay_by_filters_takes_only_failed_ones_of_the_buyer(router, delivery):
     failed, open_one, cancelled, delivered, other = (router.sell()[0] for _ in range(5))
     for one, state in ((failed, "FAILED"), (cancelled, "CANCELLED"), (delivered, "DELIVERED"), (other, "FAILED")):
@@ -230,6 +245,19 @@ def test_replay_by_filters_takes_only_failed_ones_of_the_buyer(router, delivery)
     assert delivery("replay", "--buyer", "buyer_abc").stdout == "replayed 0 deliveries\n"
     assert delivery("replay", "--campaign", "campaign_abc123", "--state", "FAILED,CANCELLED").stdout == "replayed 2 deliveries\n"
     assert router.count("state = 'OPEN'") == 4
+
+
+def test_replay_and_cancel_by_state_and_time_alone(router, delivery):
+    first, second, waiting = (router.sell()[0] for _ in range(3))
+    for one in (first, second):
+        set_state(router, one, "FAILED", 10)
+    testing.query(router.connection, "UPDATE delivery SET buyer_id = 'buyer_two' WHERE id = %s", second.id)
+    assert delivery("replay", "--to", "yesterday").stdout == "replayed 0 deliveries\n"
+    assert delivery("replay", "--from", "yesterday").stdout == "replayed 2 deliveries\n"
+    assert delivery("cancel", "--state", "OPEN", "--from", "tomorrow").stdout == "cancelled 0 deliveries\n"
+    assert delivery("cancel", "--state", "OPEN").stdout.startswith("cancelled 3 deliveries\n")
+    assert delivery("replay", "--state", "FAILED").stdout == "replayed 0 deliveries\n"
+    assert delivery("replay", "--state", "CANCELLED").stdout == "replayed 3 deliveries\n" and router.row(waiting)[0] == "OPEN"
 
 
 def test_replay_by_filters_in_pages(router, delivery):

@@ -462,6 +462,20 @@ def test_what_does_not_fit_is_given_back_and_found_again(database, router, start
     assert one.metric("leadline_deliveries_given_back_total") > 0
 
 
+@pytest.mark.parametrize("limits", [{"per_second": 10}, {"concurrent": 1}], ids=["rate", "requests"])
+def test_what_waits_in_the_database_is_not_overtaken_by_what_is_sold_later(database, router, start, endpoint, limits):
+    endpoint.answer = (lambda _request: time.sleep(0.1) or 200) if "concurrent" in limits else 200
+    database.apply(document(buyers=[buyer(url=endpoint.url, limits=limits)]))
+    one = start()
+    router.hand_over(one, count=3)
+    endpoint.wait(3)  # it is known how long the buyer takes
+    older = router.hand_over(one, count=120)
+    while len(endpoint.requests) < 60:
+        router.hand_over(one)
+        time.sleep(0.02)
+    assert {request.webhook_id for request in endpoint.requests[3:60]} <= {sold.id for sold in older}
+
+
 def test_a_backlog_is_drained_without_pauses(database, router, start):
     """Many seconds' worth of sweeps, were each lane looked at only once a second."""
     with Buyer() as first, Buyer() as second:

@@ -237,6 +237,7 @@ static const struct {
     {"ftp://buyer.example/", false}, {"buyer.example", false}, {"https://", false}, {"https:///x", false},
     {"https://user:pass@buyer.example/", false}, {"https://buyer example/", false}, {" https://buyer.example/", false},
     {"https://[::g]/", false}, {"https://[1:2]/", false}, {"https://buyer.example:99999/", false}, {"", false},
+    {"https://buyer.example/{{id}}", false}, {"https://buyer.example/?phone={{phone}}", false},
 };
 
 static void urls_are_judged(void **state)
