@@ -294,6 +294,23 @@ def test_a_wrong_document_is_told_and_everything_ends():
     assert not os.path.exists(os.path.join(folder, "dev", "run", "postgres-1.pid"))
 
 
+def test_data_that_postgres_cannot_use_is_told_soon_and_left_alone():
+    folder = os.path.join(temp_folder(), "dev")
+    os.makedirs(os.path.join(folder, "pg"))
+    with open(os.path.join(folder, "pg", "mine"), "w") as file:
+        file.write("not PostgreSQL's")
+    done = run_dev("--dir", folder, "--port", "0", "--no-demo")
+    assert done.returncode == 1 and "PostgreSQL does not start: see" in done.stderr
+    assert os.path.exists(os.path.join(folder, "pg", "mine"))
+
+
+def test_an_empty_folder_for_the_data_is_as_good_as_none():
+    folder = os.path.join(temp_folder(), "dev")
+    os.makedirs(os.path.join(folder, "pg"))
+    with Dev(configuration=document(), dir=folder) as dev:
+        assert database_works(dev)
+
+
 # The demonstration ----------------------------------------------------------------------------------------------------
 
 def printed_command(dev):
