@@ -107,6 +107,18 @@ def test_a_stage_that_was_told_to_end_is_started_again(dev):
     dev.kill_and_wait("validator-1", signal.SIGTERM, seconds=20)
 
 
+def test_a_log_that_cannot_be_written_keeps_nobody_from_running(dev):
+    folder = os.path.join(dev.dir, "log")
+    os.rename(folder, folder + ".away")
+    try:
+        for name in ("dispatcher-1", "postgres-1"):
+            dev.kill_and_wait(name, seconds=10)
+        eventually(lambda: database_works(dev), 30)
+    finally:
+        os.rename(folder + ".away", folder)
+    assert "event=child.no_log" in dev.errors()
+
+
 def test_killed_postgres_is_started_again(dev):
     connection = connect(dev.dsn)  # with a backend that lingers
     dev.kill_and_wait("postgres-1", seconds=10)
