@@ -37,8 +37,6 @@ static int list(struct db_wait *db, const struct delivery_options *options, stru
     char most[24];
     int rows, wanted;
 
-    if (options->base.is_json)
-        fputs("{\"deliveries\":[", stdout);
     do {
         wanted = left < DELIVERY_PAGE ? (int)left : DELIVERY_PAGE;
         snprintf(most, sizeof most, "%d", wanted);
@@ -46,6 +44,8 @@ static int list(struct db_wait *db, const struct delivery_options *options, stru
                            DB_PARAMS(DELIVERY_PARAMS(options), last != NULL ? db_answer_text(last, DELIVERY_PAGE - 1, 1).ptr : NULL,
                                      last != NULL ? db_answer_text(last, DELIVERY_PAGE - 1, 0).ptr : NULL, most), err);
         rows = page != NULL ? db_answer_rows(page) : -1;
+        if (page != NULL && last == NULL && options->base.is_json) /* not before we know that there is an answer */
+            fputs("{\"deliveries\":[", stdout);
         if (page != NULL)
             print_page(page, options->base.is_json, last == NULL);
         if (last != NULL)

@@ -36,8 +36,12 @@ static void set_streams(const struct child_options *options)
         give_up("input");
     if (options->log_path != NULL) {
         out = open(options->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-        if (out < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
-            give_up(options->log_path);
+        if (out < 0) { /* no reason not to run: our own standard error takes it */
+            dprintf(STDERR_FILENO, "level=warn event=child.no_log path=%s why=\"%s\"\n", options->log_path, strerror(errno));
+            out = STDERR_FILENO;
+        }
+        if (dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
+            give_up("output");
     } else if (options->is_quiet && dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
         give_up("output");
     }

@@ -23,6 +23,7 @@ enum {
     INITDB_MS = 120000,
     RESTART_DELAY_MOST_MS = 1000,
     LOOK_MS = 500,
+    TRIES = 10, /* to start; then somebody has to look */
     END_MS = 5000,
     BUFFERS_LEAST_MB = 16,
 };
@@ -272,7 +273,7 @@ struct dev_pg *dev_pg_open(struct supervisor *supervisor, const struct dev_dir *
     snprintf(pg->cluster_name, sizeof pg->cluster_name, "leadline-dev-%016llx",
              (unsigned long long)map_hash(span_of(dir->root), 0));
     pg->bin = find_programs(dir, err);
-    if (pg->bin == NULL || end_earlier(pg, err) != 0 || (stat(dir->pg, &about) != 0 && make_data(pg, err) != 0) ||
+    if (pg->bin == NULL || end_earlier(pg, err) != 0 || ((rmdir(dir->pg) == 0 || stat(dir->pg, &about) != 0) && make_data(pg, err) != 0) ||
         write_settings(pg, connections, err) != 0)
         dev_pg_free(&pg);
     return pg;
@@ -309,9 +310,11 @@ static bool says(const struct dev_pg *pg, const char *word)
     return is_ours && is_said;
 }
 
-static bool is_ready(void *ctx)
+static bool is_ready_or_hopeless(void *ctx)
 {
-    return says(ctx, "ready");
+    const struct dev_pg *pg = ctx;
+
+    return says(pg, "ready") || child_failures(pg->child) >= TRIES;
 }
 
 /*
@@ -346,7 +349,7 @@ int dev_pg_start(struct dev_pg *pg, int64_t timeout_ms, struct error *err)
     pg->child = child_start(pg->supervisor, &options);
     pg->look = loop_timer_new(supervisor_loop(pg->supervisor), on_look, pg);
     loop_timer_set(pg->look, LOOK_MS, LOOK_MS);
-    if (supervisor_wait(pg->supervisor, timeout_ms, 0, is_ready, pg))
+    if (supervisor_wait(pg->supervisor, timeout_ms, 0, is_ready_or_hopeless, pg) && says(pg, "ready"))
         return 0;
     if (supervisor_stops(pg->supervisor) > 0)
         return error_set(err, "asked to stop");

@@ -26,7 +26,7 @@ struct dev_pg *dev_pg_open(struct supervisor *supervisor, const struct dev_dir *
                            struct error *err);
 void dev_pg_free(struct dev_pg **pg); /* when it is stopped */
 
-/* Starts it and waits until it takes connections. Returns 0, or -1 with *err. */
+/* Starts it and waits until it takes connections. Returns 0, or -1 with *err, soon when it ends again and again. */
 int dev_pg_start(struct dev_pg *pg, int64_t timeout_ms, struct error *err);
 
 /* Stops it: fast; at once when that takes longer than the time given, or when we were asked to stop more than `stops` times. */

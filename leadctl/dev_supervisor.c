@@ -294,6 +294,11 @@ bool child_is_over(const struct child *child)
     return child->pid == 0 && !child->is_kept;
 }
 
+int child_failures(const struct child *child)
+{
+    return child->failures;
+}
+
 static bool is_over(void *ctx)
 {
     return child_is_over(ctx);

@@ -70,6 +70,9 @@ const char *child_name(const struct child *child);
 /* From now on it is not started again; it gets the signal. */
 void child_stop(struct child *child, int signal);
 
+/* How often it has ended since it last ran for a while. */
+int child_failures(const struct child *child);
+
 /* Is there no process, and will there be none? */
 bool child_is_over(const struct child *child);
 

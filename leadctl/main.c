@@ -3,6 +3,7 @@
  */
 #include "leadctl/command.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -108,12 +109,32 @@ static const struct command {
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-static void print_usage(FILE *out)
+/* Is it this word, or does it begin with it? NULL: any. */
+static bool is_of(const struct command *command, const char *word)
+{
+    size_t first = strcspn(command->name, " ");
+
+    return word == NULL || (strlen(word) == first && strncmp(command->name, word, first) == 0);
+}
+
+static bool is_known(const char *word)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (is_of(&commands[i], word))
+            return true;
+    return false;
+}
+
+/* All commands, or those of a first word ("delivery"). */
+static void print_usage(FILE *out, const char *word)
 {
     fprintf(out, "leadctl - the operator's program of Leadline " LEADLINE_VERSION "\n\n");
     for (int i = 0; i < COMMANDS; i++) {
-        int len = fprintf(out, "  leadctl %s %s", commands[i].name, commands[i].usage);
+        int len;
 
+        if (!is_of(&commands[i], word))
+            continue;
+        len = fprintf(out, "  leadctl %s %s", commands[i].name, commands[i].usage);
         fprintf(out, "%*s%s\n", len < 44 ? 44 - len : 2, "", commands[i].meaning);
     }
     fprintf(out, "\n`leadctl COMMAND --help` tells more. Exit codes: 0 done, 1 failed, 2 wrong usage.\n");
@@ -136,13 +157,18 @@ static int words_of(const struct command *command, int argc, char **argv)
     return argc >= 2 && strcmp(argv[1], command->name + first + 1) == 0 ? 2 : 0;
 }
 
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
     static char name[64];
     int rc;
 
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0) {
+        if (asks_for_help(argv[i])) {
             print_help(command);
             return EXIT_OK;
         }
@@ -158,10 +184,31 @@ static int run(const struct command *command, int argc, char **argv)
     return rc;
 }
 
+/* No such command: of its first word there are others, or none. */
+static int run_none(int argc, char **argv)
+{
+    const char *word = argc >= 2 && is_known(argv[1]) ? argv[1] : NULL;
+
+    if (argc < 2) {
+        print_usage(stderr, NULL);
+        return EXIT_USAGE;
+    }
+    if (word != NULL && argc >= 3 && asks_for_help(argv[2])) {
+        print_usage(stdout, word);
+        return EXIT_OK;
+    }
+    if (word != NULL && argc == 2)
+        fprintf(stderr, "leadctl: %s what?\n\n", word);
+    else
+        fprintf(stderr, "leadctl: there is no command %s%s%s\n\n", argv[1], word != NULL ? " " : "", word != NULL ? argv[2] : "");
+    print_usage(stderr, word);
+    return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
-        print_usage(stdout);
+    if (argc >= 2 && (asks_for_help(argv[1]) || strcmp(argv[1], "help") == 0)) {
+        print_usage(stdout, argc >= 3 && is_known(argv[2]) ? argv[2] : NULL);
         return EXIT_OK;
     }
     if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
@@ -174,8 +221,5 @@ int main(int argc, char **argv)
         if (words > 0)
             return run(&commands[i], argc - words, argv + words);
     }
-    if (argc >= 2)
-        fprintf(stderr, "leadctl: there is no command %s\n\n", argv[1]);
-    print_usage(stderr);
-    return EXIT_USAGE;
+    return run_none(argc, argv);
 }

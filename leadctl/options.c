@@ -92,8 +92,11 @@ struct db_wait *options_connect(const struct options *options, struct error *err
 
 int command_failed(const char *name, const struct db_wait *db, const struct error *err)
 {
-    bool has_no_schema = db != NULL && strcmp(db_wait_state(db), "42P01") == 0;
+    static const char *const unknown[] = {"42P01", "42703", "42704", "42883"}; /* table, column, type, function */
+    bool has_no_schema = false;
 
+    for (size_t i = 0; db != NULL && i < sizeof unknown / sizeof *unknown; i++)
+        has_no_schema = has_no_schema || strcmp(db_wait_state(db), unknown[i]) == 0;
     fprintf(stderr, "%s: %s%s\n", name, err->text, has_no_schema ? " (has `leadctl migrate` been run?)" : "");
     return EXIT_FAILED;
 }

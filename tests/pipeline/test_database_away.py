@@ -53,3 +53,19 @@ def test_apply_under_load_holds_for_whoever_is_sold_after_it(tmp_path):
             load.wait_answers(200)
         load.stop()
         assert set(traffic.statuses(load.sent)) <= {(201, "ACCEPTED"), (200, "UNMATCHED")}, traffic.statuses(load.sent)
+
+
+def test_a_configuration_that_cannot_be_read_for_a_moment_is_read_later():
+    """A lock, a migration under way: the connection that could not read it goes on, and nobody has to be started again."""
+    with lt.Dev(lt.document()) as dev:
+        client = lt.Client(dev.port)
+        assert client.ingest(lt.lead()).status == 201
+        dev.query("ALTER TABLE supplier RENAME TO supplier_elsewhere")
+        version = dev.query_one("UPDATE installation SET catalog_version = catalog_version + 1 RETURNING catalog_version")
+        lt.eventually(lambda: all("event=catalog.unreadable" in dev.log(name) for name in dev.names()), 10)
+        dev.query("ALTER TABLE supplier_elsewhere RENAME TO supplier")
+        lt.eventually(lambda: all("event=catalog.read" in dev.log(name).split("event=catalog.unreadable")[-1] for name in dev.names()), 10,
+                      message=lambda: "\n".join(dev.log(name)[-400:] for name in dev.names()))
+        lt.eventually(lambda: client.ingest(lt.lead()).status == 201, 10)
+        lt.eventually(lambda: all(stage["alive"] and stage["beat_age_s"] < 6 for stage in dev.status()["stages"]), 10)
+        assert dev.status()["catalog_version"] == version

@@ -107,6 +107,18 @@ def test_a_stage_that_was_told_to_end_is_started_again(dev):
     dev.kill_and_wait("validator-1", signal.SIGTERM, seconds=20)
 
 
+def test_a_log_that_cannot_be_written_keeps_nobody_from_running(dev):
+    folder = os.path.join(dev.dir, "log")
+    os.rename(folder, folder + ".away")
+    try:
+        for name in ("dispatcher-1", "postgres-1"):
+            dev.kill_and_wait(name, seconds=10)
+        eventually(lambda: database_works(dev), 30)
+    finally:
+        os.rename(folder + ".away", folder)
+    assert "event=child.no_log" in dev.errors()
+
+
 def test_killed_postgres_is_started_again(dev):
     connection = connect(dev.dsn)  # with a backend that lingers
     dev.kill_and_wait("postgres-1", seconds=10)
@@ -292,6 +304,23 @@ def test_a_wrong_document_is_told_and_everything_ends():
     done = run_dev("--dir", os.path.join(folder, "dev"), "--port", "0", "--config", path)
     assert done.returncode == 1 and "/no_such_key" in done.stderr and "ready" not in done.stdout
     assert not os.path.exists(os.path.join(folder, "dev", "run", "postgres-1.pid"))
+
+
+def test_data_that_postgres_cannot_use_is_told_soon_and_left_alone():
+    folder = os.path.join(temp_folder(), "dev")
+    os.makedirs(os.path.join(folder, "pg"))
+    with open(os.path.join(folder, "pg", "mine"), "w") as file:
+        file.write("not PostgreSQL's")
+    done = run_dev("--dir", folder, "--port", "0", "--no-demo")
+    assert done.returncode == 1 and "PostgreSQL does not start: see" in done.stderr
+    assert os.path.exists(os.path.join(folder, "pg", "mine"))
+
+
+def test_an_empty_folder_for_the_data_is_as_good_as_none():
+    folder = os.path.join(temp_folder(), "dev")
+    os.makedirs(os.path.join(folder, "pg"))
+    with Dev(configuration=document(), dir=folder) as dev:
+        assert database_works(dev)
 
 
 # The demonstration ----------------------------------------------------------------------------------------------------

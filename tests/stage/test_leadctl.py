@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import uuid
 
 import pytest
@@ -324,8 +325,26 @@ def test_usage(database):
                          (("nonsense",), 2), (("lead", "show"), 2), (("lead", "show", "x"), 2), (("lead",), 2), (("key", "new"), 2), ((), 2)):
         done = leadctl(*args, check=False)
         assert done.returncode == status and done.stderr and not done.stdout, args
-    for args in (("--help",), ("apply", "--help"), ("lead", "show", "--help"), ("dev", "--help"), ("--version",)):
+    for args in (("--help",), ("-h",), ("help",), ("apply", "--help"), ("lead", "show", "-h"), ("dev", "--help"), ("lead", "--help"), ("--version",)):
         assert leadctl(*args).stdout.startswith("leadctl"), args
+
+
+def test_half_a_command_is_told_its_other_half():
+    done = leadctl("delivery", "lits", check=False)
+    assert "there is no command delivery lits" in done.stderr and "leadctl delivery list" in done.stderr and "leadctl apply" not in done.stderr
+    assert "key new SUPPLIER" in leadctl("key", check=False).stderr and "key new SUPPLIER" in leadctl("key", "--help").stdout
+    assert "leadctl dev" not in leadctl("help", "lead").stdout
+    assert "leadctl apply" in leadctl("nonsense", check=False).stderr
+
+
+def test_a_database_without_the_schema_is_told(empty):
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write("{}")
+        file.flush()
+        for args in (("status",), ("export",), ("apply", file.name), ("key", "new", "x"), ("delivery", "list", "--json"),
+                     ("delivery", "replay", "0193d2f4-0000-7000-8000-000000000000")):
+            done = leadctl(*args, "--dsn", empty, check=False)
+            assert (done.returncode, done.stdout) == (1, "") and "(has `leadctl migrate` been run?)" in done.stderr, args
 
 
 def big_document():
