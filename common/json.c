@@ -98,13 +98,38 @@ static bool is(const struct json *value, enum json_kind kind)
 
 /* Reading ----------------------------------------------------------------------------------------------------------- */
 
-/* Where an object or a list opens beyond JSON_DEPTH: the offset behind the bracket, 0 when nowhere. */
-static size_t too_deep(struct span text)
+enum { NUMBER_CHARS_MOST = 1000, EXPONENT_DIGITS_MOST = 4 };
+
+static const char TOO_DEEP[] = "nested deeper than 64", OUT_OF_RANGE[] = "number out of range";
+
+_Static_assert(JSON_DEPTH == 64, "as TOO_DEEP says");
+
+/* The end of the number that begins at `at`; *is_wide: a decimal could not keep it, such as PostgreSQL's numeric and so its jsonb. */
+static size_t number_end(struct span text, size_t at, bool *is_wide)
+{
+    size_t begin = at, exponent_digits = 0;
+    bool is_exponent = false;
+
+    for (; at < text.len; at++) {
+        char c = text.ptr[at];
+
+        if (c == 'e' || c == 'E')
+            is_exponent = true;
+        else if (c >= '0' && c <= '9')
+            exponent_digits += is_exponent && (c != '0' || exponent_digits > 0);
+        else if (c != '.' && c != '-' && c != '+')
+            break;
+    }
+    *is_wide = at - begin > NUMBER_CHARS_MOST || exponent_digits > EXPONENT_DIGITS_MOST;
+    return at;
+}
+
+/* What jansson would take and we do not: returns its name, and in *position the offset behind it; NULL when there is nothing. */
+static const char *out_of_bounds(struct span text, size_t *position)
 {
     size_t depth = 0;
+    bool is_wide;
 
-    if (text.len <= JSON_DEPTH)
-        return 0;
     for (size_t i = 0; i < text.len; i++) {
         switch (text.ptr[i]) {
         case '"':
@@ -113,21 +138,28 @@ static size_t too_deep(struct span text)
             break;
         case '{':
         case '[':
+            *position = i + 1;
             if (++depth > JSON_DEPTH)
-                return i + 1;
+                return TOO_DEEP;
             break;
         case '}':
         case ']':
             depth -= depth > 0;
             break;
         default:
+            if (text.ptr[i] < '0' || text.ptr[i] > '9')
+                break;
+            *position = number_end(text, i, &is_wide);
+            if (is_wide)
+                return OUT_OF_RANGE;
+            i = *position - 1;
             break;
         }
     }
-    return 0;
+    return NULL;
 }
 
-static int refuse_depth(struct span text, size_t position, struct error *err)
+static void refuse_bounds(const char *what, struct span text, size_t position, struct error *err)
 {
     size_t line = 1, begins = 0;
 
@@ -136,8 +168,7 @@ static int refuse_depth(struct span text, size_t position, struct error *err)
             line++;
             begins = i + 1;
         }
-    return error_set(err, "nested deeper than %d at line %zu, column %zu, position %zu", JSON_DEPTH, line,
-                     span_chars((struct span){text.ptr + begins, position - begins}), position);
+    error_set(err, "%s at line %zu, column %zu, position %zu", what, line, span_chars((struct span){text.ptr + begins, position - begins}), position);
 }
 
 /* jansson's sentence quotes the document ("near '…'"), which may be somebody's name: only the words before stay. */
@@ -149,7 +180,7 @@ static int refuse_syntax(const json_error_t *error, struct error *err)
 
     switch (json_error_code(error)) {
     case json_error_numeric_overflow:
-        what = "number out of range";
+        what = OUT_OF_RANGE;
         break;
     case json_error_invalid_utf8:
         what = "invalid UTF-8";
@@ -175,12 +206,13 @@ static int refuse_syntax(const json_error_t *error, struct error *err)
 
 struct json *json_parse(struct span text, struct error *err)
 {
-    size_t deep = too_deep(text);
+    size_t position;
+    const char *what = out_of_bounds(text, &position);
     json_error_t error;
     json_t *value;
 
-    if (deep > 0) {
-        refuse_depth(text, deep, err);
+    if (what != NULL) {
+        refuse_bounds(what, text, position, err);
         return NULL;
     }
     value = json_loadb(text.ptr != NULL ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);

@@ -3,7 +3,8 @@
  *
  * This wraps jansson; its header appears nowhere else. Reading refuses what
  * JSON leaves open: duplicate keys, NUL characters, invalid UTF-8, anything
- * behind the value, and nesting deeper than JSON_DEPTH.
+ * behind the value, nesting deeper than JSON_DEPTH, and numbers that a double,
+ * an int64_t or a decimal column could not hold.
  *
  * Who owns what: json_parse() and json_new_*() give a value to the caller,
  * json_free(&v) takes it back. json_set() and json_push() take the value over.

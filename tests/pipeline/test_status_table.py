@@ -151,7 +151,8 @@ def test_supplier_in_test_mode(dev):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"1", b'"x"', b"null", b'{"a":1,}', b'{"a":1} x', b'{"a":1,"a":2}', b'{"a":"\\u0000"}',
-                                  b'{"a":"\xff"}', b'{"a":"\\ud800"}', b"[" * 5000, b'{"a":' * 200 + b"1" + b"}" * 200, b"\x00", b"{\x00}"], ids=lambda body: repr(body[:12]))
+                                  b'{"a":"\xff"}', b'{"a":"\\ud800"}', b"[" * 5000, b'{"a":' * 200 + b"1" + b"}" * 200, b"\x00", b"{\x00}",
+                                  b'{"a":12345678901234567890}', b'{"b":1e-20000}', b'{"c":[0.%s]}' % (b"1" * 20000)], ids=lambda body: repr(body[:12]))
 def test_invalid_json(dev, client, body):
     before = lead_count(dev)
     problem = is_problem(client.post("/api/v1/ingest", body), 400, "invalid_json")
