@@ -164,6 +164,15 @@ static bool refuse_ping(const struct facts *facts, struct decision *decision)
     return true;
 }
 
+static struct span who_is_paused(const struct plan *plan)
+{
+    if (!plan->campaign->is_active)
+        return SPAN("the campaign is paused");
+    if (!plan->source->supplier->is_active)
+        return SPAN("the supplier is paused");
+    return plan->source->is_active ? SPAN("") : SPAN("the source is paused");
+}
+
 /* What comes before selling, in the order of SPEC.md, 3. Returns true when that settles it. */
 static bool is_settled(struct arena *arena, struct facts *facts, struct decision *decision)
 {
@@ -177,7 +186,7 @@ static bool is_settled(struct arena *arena, struct facts *facts, struct decision
     }
     if (refuse_ping(facts, decision))
         return true;
-    holder = duplicate_of_campaign(arena, facts, plan, &decision->duplicate_why);
+    holder = duplicate_of_campaign(arena, facts, plan, &decision->why);
     if (holder != NULL) {
         decision->state = LEAD_DUPLICATE;
         decision->reason = REASON_DUPLICATE;
@@ -185,7 +194,8 @@ static bool is_settled(struct arena *arena, struct facts *facts, struct decision
             decision->duplicate_of = holder->lead_id;
         return true;
     }
-    if (!plan->campaign->is_active || !plan->source->is_active || !plan->source->supplier->is_active) {
+    decision->why = who_is_paused(plan);
+    if (decision->why.len > 0) {
         reject(decision, REASON_SOURCE_PAUSED);
         return true;
     }

@@ -167,7 +167,7 @@ struct decision {
     enum reason reason;         /* NONE: sold */
     enum lead_state state;
     struct uuid duplicate_of;   /* nil: none, or another supplier's */
-    struct span duplicate_why;  /* for the trail: by which rule, of which lead, whoever sent it */
+    struct span why;            /* for the trail: by which rule it is a duplicate of which lead, or who is paused */
     struct sale *sales;
     size_t sale_count;
     int64_t price_cents, cost_cents;

@@ -303,8 +303,8 @@ static void fill_trail(struct arena *arena, struct decision *decision)
         put_cap(out, decision->full);
         if (decision->message != NULL)
             put(out, ",\"detail\":", span_of(decision->message));
-        else if (decision->duplicate_why.len > 0)
-            put(out, ",\"detail\":", decision->duplicate_why);
+        else if (decision->why.len > 0)
+            put(out, ",\"detail\":", decision->why);
         buf_add_text(out, "}]");
     }
     decision->trail = arena_copy(arena, buf_span(out));

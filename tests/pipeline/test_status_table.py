@@ -214,9 +214,10 @@ def test_forbidden(dev, client):
 
 
 def test_paused_and_capped_are_recorded(dev, client):
-    for campaign, word in (("paused_source", "source_paused"), ("paused", "source_paused")):
-        body = is_problem(client.ingest(lt.lead(flo_campaign_id=campaign)), 403, word)
-        assert stored(dev, body["data"]["id"]) == "REJECTED"
+    for campaign, who in (("paused_source", "the source is paused"), ("paused", "the campaign is paused")):
+        body = is_problem(client.ingest(lt.lead(flo_campaign_id=campaign)), 403, "source_paused")
+        assert stored(dev, body["data"]["id"]) == "REJECTED" and who not in body["message"]
+        assert [(step["decision"], step["reason"], step["detail"]) for step in dev.show(body["data"]["id"])["trail"]] == [("rejected", "source_paused", who)]
     assert client.ingest(lt.lead(flo_campaign_id="capped")).status == 201
     body = is_problem(client.ingest(lt.lead(flo_campaign_id="capped")), 403, "source_capped")
     assert stored(dev, body["data"]["id"]) == "REJECTED"
