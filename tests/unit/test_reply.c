@@ -36,7 +36,7 @@ static const struct {
     enum lead_state state;
     int sold;
     bool is_test, is_nameless, is_own;
-    const char *message;
+    const char *message, *why;
     const struct cap *full;
     const struct field_error *errors;
     size_t error_count;
@@ -75,7 +75,8 @@ static const struct {
     {.claim = "a duplicate of its own", .reason = REASON_DUPLICATE, .state = LEAD_DUPLICATE, .is_own = true, .status = 409,
      .body = HEAD("duplicate", "this lead matches an earlier one", "Duplicate lead", 409) DATA("DUPLICATE", ",\"duplicate_of\":\"" EARLIER "\""),
      .reasons = "[{\"code\":\"duplicate\",\"field\":null,\"message\":\"this lead matches an earlier one\"}]", .step = "duplicates",
-     .trail = "[{\"decision\":\"duplicate\",\"reason\":\"duplicate\"}]"},
+     .why = "phone: 30 days, of " EARLIER,
+     .trail = "[{\"decision\":\"duplicate\",\"reason\":\"duplicate\",\"detail\":\"phone: 30 days, of " EARLIER "\"}]"},
     {.claim = "a duplicate of another's", .form = ANSWER_RECEIVED, .reason = REASON_DUPLICATE, .state = LEAD_DUPLICATE, .status = 409,
      .body = HEAD("duplicate", "this lead matches an earlier one", "Duplicate lead", 409) DATA("DUPLICATE", "")},
     {.claim = "wrong fields", .verdict = REASON_VALIDATION_FAILED, .reason = REASON_VALIDATION_FAILED, .state = LEAD_REJECTED, .status = 400,
@@ -151,6 +152,7 @@ static void answers_are_written(void **state)
 
         for (int n = 0; n < rows[i].sold; n++)
             decision.price_cents += sales[n].price_cents;
+        decision.why = span_of(rows[i].why);
         if (rows[i].is_own)
             decision.duplicate_of = id_of(EARLIER);
         reply_fill(arena, &decision);
@@ -185,7 +187,7 @@ static void fields_keep_their_kinds(void **state)
     if (!span_is(decision.fields, "{\"first_name\":\"Zo\xc3\xab \\\"Z\\\"\",\"age\":42,\"income\":12345.5,\"owner\":true,\"smoker\":false,"
                                   "\"zip_code\":\"02101\",\"odd\":\"no number\"}"))
         fail_msg("%.*s", SPAN_FMT(decision.fields));
-    assert_true(span_is(decision.trail, "[]"));
+    assert_true(span_is(decision.trail, "[{\"decision\":\"unmatched\"}]"));
     arena_free(&arena);
 }
 
