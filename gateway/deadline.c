@@ -1,11 +1,18 @@
 #include "gateway/deadline.h"
 
-/* The number, or 0 when it is none that could shorten anything. */
+#include <string.h>
+
+/* The number, or 0 when it is none that could shorten anything. 700.0 is whole, too. */
 static int64_t number_of(struct span text)
 {
     int64_t value = 0;
 
     text = span_trim(text);
+    if (memchr(text.ptr, '.', text.len) != NULL)
+        while (text.ptr[text.len - 1] == '0')
+            text.len--;
+    if (text.len > 1 && text.ptr[text.len - 1] == '.')
+        text.len--;
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] < '0' || text.ptr[i] > '9' || value > FLO_TIMEOUT_MS_MOST)
             return 0;
