@@ -1,5 +1,6 @@
 #include "gateway/on_spec.h"
 
+#include "common/clock.h"
 #include "gateway/accept.h"
 #include "gateway/form.h"
 #include "gateway/reply.h"
@@ -52,10 +53,12 @@ void on_spec(struct request *request, const struct supplier *supplier)
     struct arena *arena = arena_new();
     const struct campaign *campaign = campaign_of(request, arena);
     const struct source *source = campaign != NULL ? campaign_source(campaign, supplier->id) : NULL;
+    struct moment now;
     struct json *spec;
 
     if (source != NULL) {
-        spec = spec_new(campaign, source);
+        now = moment_at(stage_catalog(request->gateway->stage)->clock, clock_wall_ms() * 1000);
+        spec = spec_new(campaign, source, &now);
         reply_spec(request, arena, spec);
         json_free(&spec);
     } else if (campaign != NULL) {

@@ -1,6 +1,7 @@
 #include "gateway/spec.h"
 
 #include "gateway/spec_example.h"
+#include "gateway/spec_fit.h"
 #include "proto/problem.h"
 
 enum { EXAMPLE_BYTES_MOST = 32 * 1024 }; /* of values and names, half of what a body may have; required fields come first */
@@ -117,6 +118,7 @@ struct example {
     const struct source *source;
     const struct campaign *campaign;
     struct arena *arena;
+    const struct field *values; /* by index of the campaign's fields */
     struct json *fields, *placeholders;
     size_t bytes;
 };
@@ -131,7 +133,7 @@ static void add_example(struct example *example, const struct field_spec *spec)
 {
     const char *name = arena_text(example->arena, spec->name);
     bool is_needed = is_required(spec);
-    struct field found;
+    const struct field *found = &example->values[spec - example->campaign->fields];
 
     if (span_is(spec->name, "flo_campaign_id"))
         add_value(example, name, json_new_text(example->campaign->id), 0);
@@ -139,9 +141,9 @@ static void add_example(struct example *example, const struct field_spec *spec)
         add_value(example, name, json_new_text(example->source->supplier_id), 0);
     else if (!is_needed && json_count(example->fields) >= FIELDS_MOST)
         return;
-    else if (spec_example(example->arena, spec, &found)) {
-        if (is_needed || example->bytes + found.text.len + spec->name.len <= EXAMPLE_BYTES_MOST)
-            add_value(example, name, value_json(found.kind, found.text), found.text.len + spec->name.len);
+    else if (found->text.len > 0) {
+        if (is_needed || example->bytes + found->text.len + spec->name.len <= EXAMPLE_BYTES_MOST)
+            add_value(example, name, value_json(found->kind, found->text), found->text.len + spec->name.len);
     } else if (is_needed) {
         add_value(example, name, json_new_text(SPAN(SPEC_PLACEHOLDER)), 0);
         json_push(example->placeholders, json_new_text(spec->name));
@@ -270,13 +272,25 @@ static size_t sort_fields(const struct campaign *campaign, const struct field_sp
     return count;
 }
 
-struct json *spec_new(const struct campaign *campaign, const struct source *source)
+/* A value for each field of which one is known, such that the campaign takes the lead. */
+static const struct field *find_values(struct arena *arena, const struct campaign *campaign, const struct moment *now)
+{
+    struct field *values = arena_alloc(arena, campaign->field_count * sizeof *values);
+
+    for (size_t i = 0; i < campaign->field_count; i++)
+        if (!spec_example(arena, &campaign->fields[i], &values[i]))
+            values[i] = (struct field){.name = campaign->fields[i].name};
+    spec_fit(arena, campaign, now, values);
+    return values;
+}
+
+struct json *spec_new(const struct campaign *campaign, const struct source *source, const struct moment *now)
 {
     struct arena *arena = arena_new();
     const struct field_spec **fields = arena_alloc(arena, campaign->field_count * sizeof *fields);
     size_t count = sort_fields(campaign, fields);
     struct json *data = json_new_object(), *list = json_new_list();
-    struct example example = {source, campaign, arena, json_new_object(), json_new_list(), 0};
+    struct example example = {source, campaign, arena, find_values(arena, campaign, now), json_new_object(), json_new_list(), 0};
 
     for (size_t i = 0; i < count; i++)
         json_push(list, field_json(fields[i]));

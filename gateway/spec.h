@@ -9,6 +9,7 @@
 
 #include "common/json.h"
 #include "proto/catalog.h"
+#include "proto/moment.h"
 
 /* What stands in the example for a value that could not be made up. */
 #define SPEC_PLACEHOLDER "REPLACE_ME"
@@ -17,8 +18,9 @@
  * The spec of one supplier on one campaign.
  *
  * source  the supplier's on that campaign: how much the answers tell is its business
+ * now     by the installation's clock: the example is one that the campaign's filter lets pass now
  * Returns the document, owned by the caller. Cannot fail.
  */
-struct json *spec_new(const struct campaign *campaign, const struct source *source);
+struct json *spec_new(const struct campaign *campaign, const struct source *source, const struct moment *now);
 
 #endif

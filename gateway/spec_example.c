@@ -8,6 +8,7 @@
 struct search {
     struct arena *arena; /* of the search; what is found is copied */
     const struct field_spec *spec;
+    const struct example_wish *wish; /* NULL: nothing else is asked */
     struct field *out;
     bool is_over; /* the pattern ran away on one text: it would on more */
 };
@@ -28,7 +29,7 @@ static bool try(struct search *search, struct span text)
         search->is_over = search->spec->pattern != NULL && pattern_match(search->spec->pattern, text) == PATTERN_GAVE_UP;
         return false;
     }
-    if (form.text.len == 0)
+    if (form.text.len == 0 || (search->wish != NULL && !search->wish->accepts(search->wish->ctx, &form)))
         return false;
     *search->out = sent;
     return true;
@@ -179,14 +180,27 @@ static bool try_lengths(struct search *search)
     return false;
 }
 
-bool spec_example(struct arena *arena, const struct field_spec *spec, struct field *out)
+static bool try_wished(struct search *search)
 {
-    struct search search = {arena_new(), spec, out, false};
-    bool is_found = try_own(&search) || try_name(&search) || try_type(&search) || try(&search, spec->min) || try(&search, spec->max) ||
-                    try_lengths(&search);
+    for (size_t i = 0; search->wish != NULL && i < search->wish->count; i++)
+        if (try(search, search->wish->texts[i]))
+            return true;
+    return false;
+}
+
+bool spec_example_wished(struct arena *arena, const struct field_spec *spec, const struct example_wish *wish, struct field *out)
+{
+    struct search search = {arena_new(), spec, wish, out, false};
+    bool is_found = try_wished(&search) || try_own(&search) || try_name(&search) || try_type(&search) || try(&search, spec->min) ||
+                    try(&search, spec->max) || try_lengths(&search);
 
     if (is_found)
         out->text = arena_copy(arena, out->text);
     arena_free(&search.arena);
     return is_found;
+}
+
+bool spec_example(struct arena *arena, const struct field_spec *spec, struct field *out)
+{
+    return spec_example_wished(arena, spec, NULL, out);
 }

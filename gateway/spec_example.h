@@ -20,4 +20,15 @@
  */
 bool spec_example(struct arena *arena, const struct field_spec *spec, struct field *out);
 
+/* What else is asked of an example. */
+struct example_wish {
+    const struct span *texts; /* tried before all others */
+    size_t count;
+    bool (*accepts)(void *ctx, const struct field *form); /* asked about each value that passes, in its normal form */
+    void *ctx;
+};
+
+/* The same, of a value that is accepted. */
+bool spec_example_wished(struct arena *arena, const struct field_spec *spec, const struct example_wish *wish, struct field *out);
+
 #endif

@@ -29,6 +29,39 @@ FIELDS = [
     {"name": "either", "pattern": "^(?!x)zq+$"},
 ]
 HARD = [{"name": "vin", "required": True, "pattern": "^(?!x)zq+$"}, {"name": "age", "type": "number"}]
+FILTER_FIELDS = [{"name": "age", "type": "number", "required": True}, {"name": "moved", "type": "date"}, {"name": "roof", "type": "list", "values": ["tile", "Metal"]},
+                 {"name": "grade", "values": ["A", "B", "C"]}, {"name": "owner", "type": "boolean", "required": True}, {"name": "site", "type": "url"}, {"name": "note"},
+                 {"name": "fixed", "required": True, "default": "here"}]
+OPEN = {"days": ["MON"], "hours": [["00:00", "24:00"]]}
+
+
+def rule(field, op, *value):
+    return {"field": field, "op": op, **({"value": value[0]} if value else {})}
+
+
+FILTERS = {
+    "one state": rule("state", "IN", ["FL", "NY"]),
+    "not the usual": {"all": [rule("state", "NOT IN", ["TX", "CA"]), rule("zip_code", "!=", "75201"), rule("first_name", "!=", "john")]},
+    "numbers": {"all": [rule("age", ">", 64.5), rule("age", "<", 67), rule("age", "!=", 65.5)]},
+    "at least": rule("age", ">=", 50000.25),
+    "between": rule("age", "BETWEEN", [18, 25]),
+    "a part of a phone": rule("phone", "STARTS WITH", "+1786"),
+    "a part of a zip": rule("zip_code", "STARTS WITH", "331"),
+    "parts of an e-mail": rule("email", "CONTAINS", "@gmail.com"),
+    "a part of an address": rule("site", "CONTAINS", "landing"),
+    "text": rule("note", "CONTAINS", "Roof"),
+    "a pattern": rule("zip_code", "MATCHES", "^9"),
+    "lately": {"all": [rule("moved", ">= DAYS AGO", 30), rule("moved", "<= DAYS AGO", 3)]},
+    "long ago": rule("moved", "<= DAYS AGO", 20000),
+    "nothing": {"all": [rule("moved", "IS EMPTY"), rule("source", "IS EMPTY"), rule("note", "IS NOT EMPTY")]},
+    "none of its values": rule("grade", "NOT IN", ["a", "b", "c"]),
+    "the other": {"all": [rule("roof", "!=", "tile"), rule("owner", "==", False), rule("grade", ">=", "C")]},
+    "either": {"any": [rule("age", "<", 0), {"all": [rule("state", "==", "wy"), {"any": [rule("age", "==", 7), rule("roof", "==", "metal")]}]}]},
+    "not the default": rule("fixed", "!=", "here"),
+    "a day": {"all": [{**rule("state", "==", "FL"), "schedule": OPEN}, rule("age", ">", 90)]},
+}
+IMPOSSIBLE = {"never": {"all": [rule("age", ">", 10), rule("age", "<", 5)]}, "not empty": rule("first_name", "IS EMPTY"),
+              "odd": {"all": [rule("note", "MATCHES", "^(?!x)zq+$") for _ in range(50)]}}
 PATH = "/api/v1/spec?flo_campaign_id="
 
 
@@ -39,7 +72,9 @@ def dev():
         suppliers=[lt.supplier(), lt.supplier("other", key="other_key"), slow, lt.supplier("far", key="far_key", allowed_ips=["203.0.113.0/24"])],
         campaigns=[lt.campaign(fields=FIELDS, duplicates=[{"fields": ["phone"], "window_days": 30}], sources=[lt.source(), lt.source("slow")]),
                    lt.campaign("plain", sources=[lt.source(), lt.source("other", answer="full")]), lt.campaign("hard", fields=HARD),
-                   lt.campaign("received", sources=[lt.source(answer="received")]), lt.campaign("paused", status="PAUSED")])
+                   lt.campaign("received", sources=[lt.source(answer="received")]), lt.campaign("paused", status="PAUSED"),
+                   *[lt.campaign(name.replace(" ", "_"), fields=FILTER_FIELDS, inbound_filters=filter if "field" not in filter else {"all": [filter]})
+                     for name, filter in {**FILTERS, **IMPOSSIBLE}.items()]])
     with lt.Dev(document) as running:
         yield running
 
@@ -211,3 +246,17 @@ def test_a_spec_follows_apply(dev, client):
         assert {"name": "age", "required": True, "min": 90}.items() <= data["fields"][-1].items() and data["example"]["age"] >= 90
     finally:
         dev.apply(dev.configuration)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_an_example_passes_the_filter(client, name):
+    data = spec(client, name.replace(" ", "_"))
+    assert data["placeholders"] == []
+    answer = client.post(data["url"], data["example"])
+    assert answer.status == 201, (data["example"], answer.body)
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_of_a_filter_that_no_example_passes_the_rest_is_told(client, name):
+    data = spec(client, name.replace(" ", "_"))
+    assert client.post(data["url"], data["example"]).error == "filtered"

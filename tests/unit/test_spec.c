@@ -130,7 +130,7 @@ static struct json *spec_with(struct arena *arena, const char *entry, size_t oth
             (struct field_spec){.name = arena_printf(arena, "f%04zu", i), .type = FIELD_STRING, .min_length = min_length};
     campaign.fields[campaign.field_count++] = (struct field_spec){.name = SPAN("flo_campaign_id"), .is_required = true};
     campaign.fields[campaign.field_count++] = (struct field_spec){.name = SPAN("flo_supplier_id"), .is_required = true};
-    spec = spec_new(&campaign, &source);
+    spec = spec_new(&campaign, &source, &(struct moment){.day = 20000});
     pattern_free(&campaign.fields[0].pattern);
     return spec;
 }
