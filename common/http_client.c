@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
     LOOK_MS = 50,          /* how often the time of waiting requests is looked at */
@@ -88,6 +89,13 @@ static void look_for_end(struct http_client *self, curl_socket_t fd)
             slot->exchange->is_taken = true;
 }
 
+/* Curl is done with it, perhaps because it has seen the end while it worked on something else. */
+static int close_socket(void *ctx, curl_socket_t fd)
+{
+    look_for_end(ctx, fd);
+    return close(fd);
+}
+
 static void on_io(void *ctx, unsigned events)
 {
     struct watch *watch = ctx;
@@ -160,6 +168,8 @@ static struct slot *take_slot(struct http_client *self)
     slot = must_zalloc(sizeof *slot);
     slot->client = self;
     slot->exchange = exchange_open(slot, &self->options);
+    must(curl_easy_setopt(slot->exchange->easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket) == CURLE_OK);
+    must(curl_easy_setopt(slot->exchange->easy, CURLOPT_CLOSESOCKETDATA, self) == CURLE_OK);
     return slot;
 }
 

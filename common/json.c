@@ -1,69 +1,11 @@
 #include "common/json.h"
 
-#include "common/must.h"
+#include "common/json_jansson.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/*
- * jansson and json.h share some words. So jansson's header is read with its kinds under other names and without the
- * other link names that json.h gives to our functions; those of jansson's that are called alike get wrappers.
- */
-#pragma push_macro("json_copy")
-#undef json_copy
-#pragma push_macro("json_equal")
-#undef json_equal
-#pragma push_macro("json_integer")
-#undef json_integer
-#pragma push_macro("json_real")
-#undef json_real
-#define JSON_OBJECT JANSSON_OBJECT
-#define JSON_INTEGER JANSSON_INTEGER
-#define JSON_REAL JANSSON_REAL
-#define JSON_TRUE JANSSON_TRUE
-#define JSON_FALSE JANSSON_FALSE
-#define JSON_NULL JANSSON_NULL
-#include <jansson.h>
-#undef JSON_OBJECT
-#undef JSON_INTEGER
-#undef JSON_REAL
-#undef JSON_TRUE
-#undef JSON_FALSE
-#undef JSON_NULL
-
-static json_t *jansson_integer(json_int_t value)
-{
-    return json_integer(value);
-}
-
-static json_t *jansson_real(double value)
-{
-    return json_real(value);
-}
-
-static int jansson_equal(const json_t *a, const json_t *b)
-{
-    return json_equal(a, b);
-}
-
-#pragma pop_macro("json_copy")
-#pragma pop_macro("json_equal")
-#pragma pop_macro("json_integer")
-#pragma pop_macro("json_real")
-
-/* struct json is never defined: it is jansson's json_t under our name. */
-static json_t *raw(const struct json *value)
-{
-    return (json_t *)value;
-}
-
-static struct json *wrap(json_t *value)
-{
-    must(value != NULL);
-    return (struct json *)value;
-}
 
 enum json_kind json_kind(const struct json *value)
 {
@@ -93,155 +35,6 @@ enum json_kind json_kind(const struct json *value)
 static bool is(const struct json *value, enum json_kind kind)
 {
     return value != NULL && json_kind(value) == kind;
-}
-
-/* Reading ----------------------------------------------------------------------------------------------------------- */
-
-/* Where an object or a list opens beyond JSON_DEPTH: the offset behind the bracket, 0 when nowhere. */
-static size_t too_deep(struct span text)
-{
-    size_t depth = 0;
-
-    if (text.len <= JSON_DEPTH)
-        return 0;
-    for (size_t i = 0; i < text.len; i++) {
-        switch (text.ptr[i]) {
-        case '"':
-            for (i++; i < text.len && text.ptr[i] != '"'; i++)
-                i += text.ptr[i] == '\\';
-            break;
-        case '{':
-        case '[':
-            if (++depth > JSON_DEPTH)
-                return i + 1;
-            break;
-        case '}':
-        case ']':
-            depth -= depth > 0;
-            break;
-        default:
-            break;
-        }
-    }
-    return 0;
-}
-
-static int refuse_depth(struct span text, size_t position, struct error *err)
-{
-    size_t line = 1, begins = 0;
-
-    for (size_t i = 0; i < position; i++)
-        if (text.ptr[i] == '\n') {
-            line++;
-            begins = i + 1;
-        }
-    return error_set(err, "nested deeper than %d at line %zu, column %zu, position %zu", JSON_DEPTH, line,
-                     span_chars((struct span){text.ptr + begins, position - begins}), position);
-}
-
-/* jansson's sentence quotes the document ("near '…'"), which may be somebody's name: only the words before stay. */
-static int refuse_syntax(const json_error_t *error, struct error *err)
-{
-    const char *what = error->text;
-    const char *near = strstr(error->text, " near ");
-    int len;
-
-    switch (json_error_code(error)) {
-    case json_error_numeric_overflow:
-        what = "number out of range";
-        break;
-    case json_error_invalid_utf8:
-        what = "invalid UTF-8";
-        break;
-    case json_error_null_character:
-    case json_error_null_byte_in_key:
-        what = "NUL character";
-        break;
-    case json_error_duplicate_key:
-        what = "duplicate object key";
-        break;
-    default:
-        if (strncmp(what, "invalid Unicode", 15) == 0) {
-            what = "invalid Unicode escape";
-            near = NULL;
-        }
-        break;
-    }
-    len = (int)(near != NULL && what == error->text ? (size_t)(near - what) : strlen(what));
-    return error_set(err, "%.*s at line %d, column %d, position %d", len, what, error->line, error->column,
-                     error->position);
-}
-
-struct json *json_parse(struct span text, struct error *err)
-{
-    size_t deep = too_deep(text);
-    json_error_t error;
-    json_t *value;
-
-    if (deep > 0) {
-        refuse_depth(text, deep, err);
-        return NULL;
-    }
-    value = json_loadb(text.ptr != NULL ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (value == NULL)
-        refuse_syntax(&error, err);
-    return (struct json *)value;
-}
-
-/* The number that stands in front; empty when none does. */
-static struct span number_in_front(struct span text)
-{
-    size_t len = 0;
-
-    if (text.ptr[0] == '-' || (text.ptr[0] >= '0' && text.ptr[0] <= '9'))
-        while (len < text.len && memchr("+-.0123456789Ee", text.ptr[len], 15) != NULL)
-            len++;
-    return (struct span){text.ptr, len};
-}
-
-/* May it be more than an integer or a double holds? */
-static bool is_long(struct span number)
-{
-    enum { SHORT = 18 };
-
-    return number.len > SHORT || (number.len > 0 && (memchr(number.ptr, 'e', number.len) != NULL || memchr(number.ptr, 'E', number.len) != NULL));
-}
-
-static struct buf *long_numbers_as_text(struct span text)
-{
-    struct buf *out = buf_new(text.len + 64);
-    bool is_in_text = false;
-
-    for (size_t at = 0, len; at < text.len; at += len) {
-        struct span rest = {text.ptr + at, text.len - at};
-        struct span number = is_in_text ? (struct span){NULL, 0} : number_in_front(rest);
-
-        len = number.len > 0 ? number.len : is_in_text && rest.ptr[0] == '\\' && rest.len > 1 ? 2 : 1;
-        is_in_text ^= rest.ptr[0] == '"';
-        if (is_long(number))
-            buf_printf(out, "\"%.*s\"", SPAN_FMT(number));
-        else
-            buf_add(out, rest.ptr, len);
-    }
-    return out;
-}
-
-struct json *json_parse_loose(struct span text)
-{
-    enum { FLAGS = JSON_DECODE_ANY | JSON_ALLOW_NUL };
-    json_error_t error;
-    struct buf *plain;
-    json_t *value;
-
-    if (too_deep(text) > 0)
-        return NULL;
-    value = json_loadb(text.ptr != NULL ? text.ptr : "", text.len, FLAGS, &error);
-    if (value != NULL || json_error_code(&error) != json_error_numeric_overflow)
-        return (struct json *)value;
-    plain = long_numbers_as_text(text);
-    value = json_loadb(plain->data, plain->len, FLAGS, &error);
-    buf_free(&plain);
-    return (struct json *)value;
 }
 
 void json_free(struct json **value)
@@ -314,46 +107,51 @@ struct json *json_new_null(void)
     return wrap(json_null());
 }
 
-static size_t digits(const char *text, size_t *at)
+static size_t skip_digits(struct span text, size_t at)
 {
-    size_t begin = *at;
+    while (at < text.len && text.ptr[at] >= '0' && text.ptr[at] <= '9')
+        at++;
+    return at;
+}
 
-    while (text[*at] >= '0' && text[*at] <= '9')
-        (*at)++;
-    return *at - begin;
+static bool is_at(struct span text, size_t at, char a, char b)
+{
+    return at < text.len && (text.ptr[at] == a || text.ptr[at] == b);
+}
+
+/* RFC 8259, 6. */
+bool json_text_is_number(struct span text)
+{
+    size_t whole = is_at(text, 0, '-', '-'), begin, at = skip_digits(text, whole);
+
+    if (at == whole || (text.ptr[whole] == '0' && at - whole > 1))
+        return false;
+    if (is_at(text, at, '.', '.')) {
+        begin = at + 1;
+        at = skip_digits(text, begin);
+        if (at == begin)
+            return false;
+    }
+    if (is_at(text, at, 'e', 'E')) {
+        begin = at + 1 + is_at(text, at + 1, '+', '-');
+        at = skip_digits(text, begin);
+        if (at == begin)
+            return false;
+    }
+    return at == text.len;
 }
 
 struct json *json_new_number(struct span text)
 {
     enum { LONGEST = 400 }; /* bytes */
     char copy[LONGEST + 1];
-    size_t at = 0, whole;
-    bool is_integer;
     double real;
 
-    if (text.len == 0 || text.len > LONGEST)
+    if (text.len > LONGEST || !json_text_is_number(text))
         return NULL;
     memcpy(copy, text.ptr, text.len);
     copy[text.len] = '\0';
-    at += copy[at] == '-';
-    whole = at;
-    if (digits(copy, &at) == 0 || (copy[whole] == '0' && at - whole > 1))
-        return NULL;
-    is_integer = at == text.len;
-    if (copy[at] == '.') {
-        at++;
-        if (digits(copy, &at) == 0)
-            return NULL;
-    }
-    if (copy[at] == 'e' || copy[at] == 'E') {
-        at++;
-        at += copy[at] == '+' || copy[at] == '-';
-        if (digits(copy, &at) == 0)
-            return NULL;
-    }
-    if (at != text.len)
-        return NULL;
-    if (is_integer) {
+    if (strpbrk(copy, ".eE") == NULL) {
         long long integer;
 
         errno = 0;

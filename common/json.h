@@ -3,7 +3,8 @@
  *
  * This wraps jansson; its header appears nowhere else. Reading refuses what
  * JSON leaves open: duplicate keys, NUL characters, invalid UTF-8, anything
- * behind the value, and nesting deeper than JSON_DEPTH.
+ * behind the value, nesting deeper than JSON_DEPTH, and numbers that a double,
+ * an int64_t or a decimal column could not hold.
  *
  * Who owns what: json_parse() and json_new_*() give a value to the caller,
  * json_free(&v) takes it back. json_set() and json_push() take the value over.
@@ -36,9 +37,12 @@ enum { JSON_DEPTH = 64 }; /* of nested objects and lists */
 struct json *json_parse(struct span text, struct error *err);
 void json_free(struct json **value);
 
+/* The same, but a number that 64 bits (int64_t or double) would round or not hold is read as a text, as it is written. */
+struct json *json_parse_exact(struct span text, struct error *err);
+
 /*
- * Reads what somebody else's server wrote, of which something must be made: of equal keys the last counts, texts may hold NUL, and
- * where a number is more than an integer or a double holds, long ones are read as texts. NULL when it is no JSON even so.
+ * Reads what somebody else's server wrote, of which something must be made: like json_parse_exact(), but of equal keys the last counts,
+ * texts may hold NUL, and numbers may be of any length. NULL when it is no JSON even so.
  */
 struct json *json_parse_loose(struct span text);
 
@@ -51,7 +55,10 @@ struct json *json_new_real(double value); /* what is not finite becomes null */
 struct json *json_new_bool(bool value);
 struct json *json_new_null(void);
 
-/* A number from its decimal text as JSON writes it, or NULL when it is none. */
+/* Is this a number as JSON writes it? */
+bool json_text_is_number(struct span text);
+
+/* A number from its text, or NULL when it is none, longer than 400 bytes, or beyond a double. */
 struct json *json_new_number(struct span text);
 
 /* A deep copy, owned by the caller. */

@@ -66,86 +66,16 @@ static bool field_of(struct arena *arena, const struct json *value, struct field
     return false;
 }
 
-/* Numbers -------------------------------------------------------------------------------------------------------------- */
-
-enum { EXACT_DIGITS = 15 }; /* a double keeps so many */
-
-static size_t number_bytes(struct span rest)
-{
-    size_t len = 0;
-
-    while (len < rest.len && (ascii_is_digit(rest.ptr[len]) || (rest.ptr[len] != '\0' && strchr("+-.eE", rest.ptr[len]) != NULL)))
-        len++;
-    return len;
-}
-
-/* Would it not come through the parser as it was sent, which keeps 64 bits? */
-static bool is_rounded(struct span number)
-{
-    struct json *value;
-    size_t digits = 0;
-    bool is_real;
-
-    for (size_t i = 0; i < number.len; i++)
-        digits += ascii_is_digit(number.ptr[i]);
-    value = digits > EXACT_DIGITS ? json_new_number(number) : NULL;
-    is_real = value != NULL && json_kind(value) == JSON_REAL;
-    json_free(&value);
-    return is_real;
-}
-
-/* The body with such values in quotes: as text a number is good for every type, and loses nothing. The body itself when it has none. */
-static struct span quote_long_numbers(struct arena *arena, struct span body)
-{
-    struct buf *out = NULL;
-    bool is_text = false;
-    char before = '\0'; /* the last character outside of texts that is no blank */
-    size_t done = 0;
-    struct span copy;
-
-    for (size_t i = 0; i < body.len; i++) {
-        struct span number = {body.ptr + i, 0};
-        char c = body.ptr[i];
-
-        if (is_text && c == '\\')
-            i++;
-        else if (c == '"')
-            is_text = !is_text;
-        else if (before == ':' && !is_text && (c == '-' || ascii_is_digit(c)))
-            number.len = number_bytes((struct span){body.ptr + i, body.len - i});
-        if (!is_text && c != ' ' && c != '\t' && c != '\r' && c != '\n')
-            before = c;
-        if (number.len == 0)
-            continue;
-        if (is_rounded(number)) {
-            out = out != NULL ? out : buf_new(body.len + 64);
-            buf_add(out, body.ptr + done, i - done);
-            buf_printf(out, "\"%.*s\"", SPAN_FMT(number));
-            done = i + number.len;
-        }
-        i += number.len - 1;
-    }
-    if (out == NULL)
-        return body;
-    buf_add(out, body.ptr + done, body.len - done);
-    copy = arena_copy(arena, buf_span(out));
-    buf_free(&out);
-    return copy;
-}
-
 /* The parts ------------------------------------------------------------------------------------------------------------ */
 
 static enum reason read_json(struct arena *arena, struct span body, struct lead *lead, struct json **json, struct error *err)
 {
     struct field_list *fields = &lead->fields;
-    struct span quoted = quote_long_numbers(arena, body);
     struct json *value;
     const char *name;
     void *iter = NULL;
 
-    *json = json_parse(quoted, err);
-    if (*json == NULL && quoted.ptr != body.ptr) /* the position is to be that in the body */
-        *json = json_parse(body, err);
+    *json = json_parse_exact(body, err);
     if (*json == NULL)
         return REASON_INVALID_JSON;
     if (json_kind(*json) != JSON_OBJECT) {

@@ -37,7 +37,7 @@ msgpack\.h             ^proto/frame[a-z_]*\.[ch]$
 libpq-fe\.h            ^common/db[a-z_]*\.[ch]$                   ^tests/bench/
 curl/.*                ^common/http_(client|exchange)\.[ch]$
 openssl/.*             ^common/digest\.c$ ^gateway/server[a-z_]*\.c$  ^tests/
-jansson\.h             ^common/json\.c$
+jansson\.h             ^common/json_jansson\.h$
 pcre2\.h               ^common/pattern\.[ch]$
 systemd/.*             ^common/systemd\.[ch]$
 microhttpd\.h          ^common/admin\.[ch]$

@@ -346,7 +346,7 @@ def test_pings_have_a_bucket_of_their_own(client):
 
 
 @pytest.mark.parametrize("asked, campaign_, given", [
-    ("700", {}, 700), (700, {}, 700), (" 700 ", {}, 700), ("99", {}, 5000), ("soon", {}, 5000), ("9" * 30, {}, 5000), (60000, {}, 5000), (None, {}, 5000),
+    ("700", {}, 700), (700, {}, 700), (" 700 ", {}, 700), (700.0, {}, 700), ("700.50", {}, 5000), ("99", {}, 5000), ("soon", {}, 5000), ("9" * 30, {}, 5000), (60000, {}, 5000), (None, {}, 5000),
     (None, {"deadline_ms": 1200}, 1200), (700, {"deadline_ms": 1200}, 700), (3000, {"deadline_ms": 1200}, 1200), (None, {"deadline_ms": 20000}, 20000),
 ], ids=str)
 def test_how_long_a_supplier_waits(rig, asked, campaign_, given):

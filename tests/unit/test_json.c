@@ -82,6 +82,8 @@ static void bad_documents(void **state)
         {"a number with a leading nought", SPAN("[01]"), "at line 1"},
         {"an integer beyond 64 bits", SPAN("[9223372036854775808]"), "number out of range at line 1"},
         {"a real beyond a double", SPAN("[1e999]"), "number out of range"},
+        {"a real that is smaller than a decimal column can hold", SPAN("[1e-20000]"), "number out of range at line 1, column 9, position 9"},
+        {"a nought with such an exponent, in the next line", SPAN("{\"a\":1,\n\"b\":-0E+99999}"), "number out of range at line 2, column 13, position 21"},
         {"no number", SPAN("NaN"), "at line 1"},
         {"a comment", SPAN("{} // smith"), "at line 1"},
         {"a byte order mark", SPAN("\xef\xbb\xbf{}"), "at line 1"},
@@ -122,6 +124,28 @@ static void depth_ends_at_64(void **state)
     text[3] = '\n';
     assert_null(json_parse((struct span){text, sizeof text}, &err));
     assert_string_equal(err.text, "nested deeper than 64 at line 2, column 62, position 66");
+}
+
+static void numbers_end_at_a_thousand_characters(void **state)
+{
+    char text[1200];
+    struct error err;
+    struct json *value;
+
+    (void)state;
+    memset(text, '1', sizeof text);
+    memcpy(text, "[0.", 3);
+    text[1 + 1000] = ']';
+    value = json_parse((struct span){text, 1002}, &err);
+    assert_non_null(value);
+    json_free(&value);
+    text[1 + 1000] = '1';
+    text[1 + 1001] = ']';
+    assert_null(json_parse((struct span){text, 1003}, &err));
+    assert_string_equal(err.text, "number out of range at line 1, column 1002, position 1002");
+    value = json_parse(SPAN("[1e-9999, 1e00000000000000000001, 0.5e+0001, -7, \"1e99999\", \"\\\"1e99999\"]"), &err);
+    assert_non_null(value);
+    json_free(&value);
 }
 
 static void kinds_and_looks(void **state)
@@ -313,6 +337,7 @@ int main(void)
         cmocka_unit_test(good_documents),
         cmocka_unit_test(bad_documents),
         cmocka_unit_test(depth_ends_at_64),
+        cmocka_unit_test(numbers_end_at_a_thousand_characters),
         cmocka_unit_test(kinds_and_looks),
         cmocka_unit_test(making),
         cmocka_unit_test(text_is_always_utf8),
