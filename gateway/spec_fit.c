@@ -59,6 +59,24 @@ static bool try_day(struct fitting *fitting, const struct filter *rule, int64_t 
     return date_text(day, text) && try(fitting, rule, arena_printf(fitting->arena, "%s", text));
 }
 
+/* A part of an e-mail or an address, with what it lacks. */
+static bool try_around(struct fitting *fitting, const struct filter *rule)
+{
+    static const struct {
+        enum field_type type;
+        const char *before, *behind;
+    } rows[] = {
+        {FIELD_EMAIL, "john", ""}, {FIELD_EMAIL, "john@", ""}, {FIELD_EMAIL, "john@", ".com"}, {FIELD_EMAIL, "", "@example.com"},
+        {FIELD_EMAIL, "", "example.com"}, {FIELD_URL, "https://", ""}, {FIELD_URL, "https://", ".com/"}, {FIELD_URL, "https://example.com/", ""},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].type == rule->type &&
+            try(fitting, rule, arena_printf(fitting->arena, "%s%.*s%s", rows[i].before, SPAN_FMT(rule->values[0]), rows[i].behind)))
+            return true;
+    return false;
+}
+
 /* The values that the rule names, and those on either side of them. */
 static bool try_named(struct fitting *fitting, const struct filter *rule)
 {
@@ -79,9 +97,12 @@ static bool try_named(struct fitting *fitting, const struct filter *rule)
                 return true;
         }
     }
-    if (rule->op == FILTER_STARTS && old != NULL && old->text.len > rule->values[0].len) /* "+1555" and the rest of the number that is there */
-        return try(fitting, rule, arena_printf(fitting->arena, "%.*s%.*s", SPAN_FMT(rule->values[0]),
-                                                (int)(old->text.len - rule->values[0].len), old->text.ptr + rule->values[0].len));
+    if (rule->op == FILTER_STARTS && old != NULL && old->text.len > rule->values[0].len && /* "+1555" and the rest of the number that is there */
+        try(fitting, rule, arena_printf(fitting->arena, "%.*s%.*s", SPAN_FMT(rule->values[0]), (int)(old->text.len - rule->values[0].len),
+                                        old->text.ptr + rule->values[0].len)))
+        return true;
+    if (rule->op == FILTER_CONTAINS || rule->op == FILTER_STARTS)
+        return try_around(fitting, rule);
     return rule->type == FIELD_DATE && try_day(fitting, rule, fitting->now.day - rule->days);
 }
 

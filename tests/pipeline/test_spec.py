@@ -30,7 +30,7 @@ FIELDS = [
 ]
 HARD = [{"name": "vin", "required": True, "pattern": "^(?!x)zq+$"}, {"name": "age", "type": "number"}]
 FILTERED = [{"name": "age", "type": "number"}, {"name": "moved", "type": "date", "required": True}, {"name": "owner", "type": "boolean", "default": False},
-            {"name": "roof", "type": "list", "values": ["tile", "metal"], "required": True}, {"name": "city", "max_length": 8}]
+            {"name": "roof", "type": "list", "values": ["tile", "metal"], "required": True}, {"name": "city", "max_length": 8}, {"name": "site", "type": "url"}]
 
 
 def rule(field, op, *value, **more):
@@ -43,6 +43,7 @@ FILTERS = [
     rule("moved", ">= DAYS AGO", 30), rule("moved", "<= DAYS AGO", 40000 - 3500), rule("moved", ">", "2031-01-31"), rule("moved", "<", "1900-03-01"),
     rule("owner", "==", True), rule("roof", "==", "METAL"), rule("city", "==", "New York"), rule("city", ">", 77), rule("city", "CONTAINS", "x"),
     rule("phone", "STARTS WITH", "+1773"), rule("email", "STARTS WITH", "jane"), rule("email", "MATCHES", "[.]org$"), rule("city", "MATCHES", "^[0-9]{5}$"),
+    rule("email", "CONTAINS", "@gmail.com"), rule("email", "CONTAINS", "gmail"), rule("site", "CONTAINS", "landing"), rule("site", "STARTS WITH", "https://shop."),
     {"all": [rule("state", "==", "CA"), {"any": [rule("age", ">=", 90), rule("age", "IS EMPTY")]}, rule("zip_code", "IN", ["90001", "90002"])]},
     {"any": [{"all": [rule("state", "==", "NV"), rule("age", "<", 5), rule("age", ">", 5)]}, {"all": [rule("state", "==", "AZ"), rule("roof", "!=", "tile")]}]},
     {"all": [rule("age", "IS EMPTY", schedule={"hours": [["00:00", "24:00"]]}), rule("moved", ">= DAYS AGO", 0), rule("moved", "<= DAYS AGO", 0)]},
