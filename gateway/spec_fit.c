@@ -1,6 +1,7 @@
 #include "gateway/spec_fit.h"
 
 #include "gateway/spec_example.h"
+#include "proto/ascii.h"
 #include "proto/field_judge.h"
 #include "proto/filter.h"
 
@@ -105,6 +106,16 @@ static void add_day(struct arena *arena, struct hints *hints, int64_t day)
         add_hint(hints, arena_copy(arena, span_of(text)));
 }
 
+/* As people write it: filters have their values in lower case. */
+static struct span in_upper_case(struct arena *arena, struct span value)
+{
+    char *text = arena_alloc(arena, value.len + 1);
+
+    for (size_t i = 0; i < value.len; i++)
+        text[i] = ascii_is_letter(value.ptr[i]) ? (char)(value.ptr[i] & ~0x20) : value.ptr[i];
+    return (struct span){text, value.len};
+}
+
 /* A whole value around a part. */
 static void add_around(struct arena *arena, struct hints *hints, enum field_type type, struct span part)
 {
@@ -121,7 +132,7 @@ static void add_around(struct arena *arena, struct hints *hints, enum field_type
 static void hints_of(const struct fit *fit, const struct filter *rule, struct hints *hints)
 {
     for (size_t i = 0; i < rule->value_count && i < VALUES_MOST; i++)
-        add_hint(hints, rule->values[i]);
+        add_hint(hints, rule->type == FIELD_STATE ? in_upper_case(fit->arena, rule->values[i]) : rule->values[i]);
     switch (rule->op) {
     case FILTER_ABOVE:
     case FILTER_BELOW:

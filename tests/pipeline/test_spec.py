@@ -251,7 +251,7 @@ def test_a_spec_follows_apply(dev, client):
 @pytest.mark.parametrize("name", FILTERS)
 def test_an_example_passes_the_filter(client, name):
     data = spec(client, name.replace(" ", "_"))
-    assert data["placeholders"] == []
+    assert data["placeholders"] == [] and data["example"]["state"].isupper()
     answer = client.post(data["url"], data["example"])
     assert answer.status == 201, (data["example"], answer.body)
 
