@@ -248,7 +248,7 @@ static struct span message_of(struct arena *arena, const struct filter *rule)
     case TAKES_NOTHING:
         break;
     case TAKES_DAYS:
-        buf_printf(text, " %" PRId64 " days", rule->days);
+        buf_printf(text, " %" PRId64 " day%s", rule->days, rule->days == 1 ? "" : "s");
         break;
     case TAKES_PATTERN:
         buf_add_text(text, " the pattern that the campaign asks for");
@@ -261,7 +261,7 @@ static struct span message_of(struct arena *arena, const struct filter *rule)
         if (is_shown(rule->type))
             add_values(text, rule);
         else
-            buf_add_text(text, rule->value_count > 1 ? " the values of the campaign's filter" : " the value of the campaign's filter");
+            buf_add_text(text, rule->value_count > 1 || taken[rule->op] == TAKES_LIST ? " the values of the campaign's filter" : " the value of the campaign's filter");
         break;
     }
     message = arena_copy(arena, buf_span(text));

@@ -513,6 +513,8 @@ static const struct { const char *filter, *message; } messages[] = {
     {"{\"field\":\"city\",\"op\":\"MATCHES\",\"value\":\"x\"}", "must match the pattern that the campaign asks for"},
     {"{\"field\":\"city\",\"op\":\"IS EMPTY\"}", "must be absent"},
     {"{\"field\":\"moved\",\"op\":\">= DAYS AGO\",\"value\":30}", "must not be longer ago than 30 days"},
+    {"{\"field\":\"moved\",\"op\":\"<= DAYS AGO\",\"value\":1}", "must be at least as long ago as 1 day"},
+    {"{\"field\":\"city\",\"op\":\"IN\",\"value\":[\"Austin\"]}", "must be one of the values of the campaign's filter"},
 };
 
 static void messages_tell_no_secrets(void **state)
