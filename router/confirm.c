@@ -178,7 +178,7 @@ static void leave_refusers_out(struct arena *arena, const struct facts *facts, c
     for (size_t i = 0; i < plan->eligible_count; i++) {
         struct span id = plan->candidates[i].contract->id;
 
-        if (sell_has_bought(decision, id) || (i < turns->count && !was_asked(decision->distributing, id)))
+        if (sell_has_bought(decision, id) || (i < turns->count && !confirm_was_asked(decision->distributing, id)))
             list[count++] = sell_turn(facts, plan, i);
     }
     *turns = (struct turns){.list = list, .count = count};
