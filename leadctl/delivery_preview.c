@@ -21,7 +21,8 @@ static const char CONTRACT[] =
     "SELECT k.campaign_id, k.buyer_id, k.price_cents, b.doc::text, c.doc::text FROM contract k JOIN buyer b ON b.id = k.buyer_id"
     " JOIN campaign c ON c.id = k.campaign_id WHERE k.id = $1 AND k.campaign_id = coalesce($2, k.campaign_id) ORDER BY 1";
 
-static const char SECRETS[] = "SELECT secret FROM buyer_secret WHERE buyer_id = $1 ORDER BY place";
+static const char SECRETS[] =
+    "SELECT secret FROM buyer_secret WHERE buyer_id = $1 AND (expires_at IS NULL OR expires_at > clock_timestamp()) ORDER BY place";
 
 /* With its sale under this contract, when it has one. */
 static const char LEAD[] =

@@ -71,6 +71,17 @@ def test_no_grace(database, secret):
     assert database.query("SELECT secret FROM buyer_secret") == [(done.stdout.strip(),)] and "alone" in done.stderr
 
 
+def test_a_preview_is_signed_with_those_in_force(database, secret):
+    def signatures():
+        shown = json.loads(testing.leadctl("delivery", "preview", "buyer_abc", "--json", "--dsn", database.dsn()).stdout)
+        return len({header["name"]: header["value"] for header in shown["headers"]}["webhook-signature"].split())
+    database.apply(with_secrets(SECRET))
+    secret("rotate", "buyer_abc", "--grace", "1h")
+    assert signatures() == 2
+    end_grace(database)
+    assert signatures() == 1
+
+
 def test_the_first_secret_of_a_buyer_without_one(database, secret):
     database.apply(with_secrets())
     made = secret("rotate", "buyer_abc").stdout.strip()
