@@ -86,6 +86,7 @@ struct holder {
     bool is_undecided; /* that lead is DISTRIBUTING: it may end unsold */
     struct uuid seen; /* then: whose row it replaces; nil: a new row */
     int64_t expires_us;
+    const struct holder *earlier; /* of an undecided one: who has the key again when it ends unsold; NULL: nobody */
 };
 
 /* An answer that is in the database already. */

@@ -111,12 +111,19 @@ void duplicate_make_keys(struct arena *arena, const uint8_t secret[32], struct p
 
 /* Judging ------------------------------------------------------------------------------------------------------------- */
 
-/* What a lead holds itself, while buyers are asked whether they take it, is in nobody's way. */
+static bool is_of(const struct holder *holder, const struct uuid *lead_id)
+{
+    return holder != NULL && uuid_compare(&holder->lead_id, lead_id) == 0;
+}
+
+/* What a lead holds itself, while buyers are asked whether they take it, is in nobody's way; what was there before still is. */
 static const struct holder *holder_within(const struct facts *facts, const struct uuid *lead_id, const struct uuid *key, int64_t window_us)
 {
     const struct holder *holder = uuid_is_nil(key) ? NULL : map_get(facts->holders, uuid_span(key));
 
-    return holder != NULL && uuid_compare(&holder->lead_id, lead_id) != 0 && holder->at_us + window_us > facts->now_us ? holder : NULL;
+    if (is_of(holder, lead_id))
+        holder = holder->earlier;
+    return holder != NULL && holder->at_us + window_us > facts->now_us ? holder : NULL;
 }
 
 static struct span rule_text(struct arena *arena, const struct duplicate_rule *rule, int64_t window_days)
@@ -172,7 +179,7 @@ bool duplicate_counts(const struct decision *decision)
 
 static void hold(struct arena *arena, struct facts *facts, const struct plan *plan, const struct lead_key *key)
 {
-    struct holder *before = map_get(facts->holders, uuid_span(&key->key));
+    const struct holder *before = map_get(facts->holders, uuid_span(&key->key));
     struct holder *holder = arena_alloc(arena, sizeof *holder);
 
     holder->key = key->key;
@@ -182,6 +189,8 @@ static void hold(struct arena *arena, struct facts *facts, const struct plan *pl
     holder->expires_us = facts->now_us + key->window_us;
     holder->is_ours = true;
     holder->is_undecided = plan->campaign->is_confirmed;
+    if (holder->is_undecided)
+        holder->earlier = is_of(before, &plan->lead->id) ? before->earlier : before;
     if (before != NULL)
         holder->seen = before->is_ours ? before->seen : before->lead_id;
     map_put(facts->holders, uuid_span(&holder->key), holder);

@@ -38,7 +38,8 @@ static const char CLOCK[] =
     " FROM clock, unnest($1::text[]) WITH ORDINALITY AS z (zone, n) ORDER BY n";
 
 static const char READ_KEYS[] =
-    "SELECT key, lead_id, supplier_id, at, EXISTS (SELECT FROM distributing d WHERE d.lead_id = k.lead_id) FROM duplicate_key k WHERE key = ANY($1::uuid[])";
+    "SELECT key, lead_id, supplier_id, at, expires_at, EXISTS (SELECT FROM distributing d WHERE d.lead_id = k.lead_id),"
+    " earlier_lead_id, earlier_supplier_id, earlier_at, earlier_expires_at FROM duplicate_key k WHERE key = ANY($1::uuid[])";
 
 static const char READ_IDEMPOTENCY[] =
     "SELECT k.key, k.body_sha256, k.lead_id, l.answer_status, l.answer_body"
@@ -84,7 +85,8 @@ static const char WRITE_KEYS[] =
 /* Keys whose window is over: only as they were read. An UPDATE locks in the order of its plan, so they are locked before, by key. */
 static const char REPLACE_KEYS[] =
     "WITH locked AS MATERIALIZED (SELECT key FROM duplicate_key WHERE key = ANY($1::uuid[]) ORDER BY key FOR UPDATE),"
-    " replaced AS (UPDATE duplicate_key d SET lead_id = k.lead_id, supplier_id = k.supplier_id, at = k.at, expires_at = k.expires_at"
+    " replaced AS (UPDATE duplicate_key d SET lead_id = k.lead_id, supplier_id = k.supplier_id, at = k.at, expires_at = k.expires_at,"
+    " earlier_lead_id = NULL, earlier_supplier_id = NULL, earlier_at = NULL, earlier_expires_at = NULL"
     " FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::uuid[])"
     " AS k (key, lead_id, supplier_id, at, expires_at, seen)"
     " WHERE d.key = k.key AND d.lead_id = k.seen AND (SELECT count(*) FROM locked) > 0 RETURNING 1)"
@@ -267,16 +269,27 @@ static bool read_counters(struct arena *arena, const struct db_rows *rows, const
     return fulfilled == wanted->counter_count;
 }
 
+/* Lead, supplier and times from four columns. */
+static struct holder *read_holder(struct arena *arena, const struct db_rows *rows, int row, int column)
+{
+    struct holder *holder = arena_alloc(arena, sizeof *holder);
+
+    holder->lead_id = db_uuid(rows, row, column);
+    holder->supplier_id = arena_copy(arena, db_text(rows, row, column + 1));
+    holder->at_us = db_time_us(rows, row, column + 2);
+    holder->expires_us = db_time_us(rows, row, column + 3);
+    return holder;
+}
+
 static void read_holders(struct arena *arena, const struct db_rows *rows, struct facts *facts)
 {
     for (int i = 0; i < db_count(rows); i++) {
-        struct holder *holder = arena_alloc(arena, sizeof *holder);
+        struct holder *holder = read_holder(arena, rows, i, 1);
 
         holder->key = db_uuid(rows, i, 0);
-        holder->lead_id = db_uuid(rows, i, 1);
-        holder->supplier_id = arena_copy(arena, db_text(rows, i, 2));
-        holder->at_us = db_time_us(rows, i, 3);
-        holder->is_undecided = db_bool(rows, i, 4);
+        holder->is_undecided = db_bool(rows, i, 5);
+        if (!db_is_null(rows, i, 6))
+            holder->earlier = read_holder(arena, rows, i, 6);
         map_put(facts->holders, uuid_span(&holder->key), holder);
     }
 }

@@ -49,10 +49,20 @@ const char store_number_deliveries[] =
     "UPDATE delivery d SET n = r.n FROM (SELECT lead_id, delivery_id, row_number() OVER (PARTITION BY lead_id ORDER BY try) AS n"
     " FROM reservation WHERE lead_id = ANY($1::uuid[]) AND state = 'ACCEPTED') r WHERE d.lead_id = r.lead_id AND d.id = r.delivery_id";
 
+/* Of keys that this transaction has written, so they are locked. */
+const char store_keep_earlier[] =
+    "UPDATE duplicate_key d SET earlier_lead_id = k.lead_id, earlier_supplier_id = k.supplier_id, earlier_at = k.at, earlier_expires_at = k.expires_at"
+    " FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[]) AS k (key, lead_id, supplier_id, at, expires_at)"
+    " WHERE d.key = k.key";
+
 const char store_release_keys[] =
-    "WITH locked AS MATERIALIZED (SELECT key FROM duplicate_key WHERE key = ANY($1::uuid[]) ORDER BY key FOR UPDATE)"
-    " DELETE FROM duplicate_key d USING unnest($1::uuid[], $2::uuid[]) AS k (key, lead_id)"
-    " WHERE d.key = k.key AND d.lead_id = k.lead_id AND (SELECT count(*) FROM locked) > 0";
+    "WITH locked AS MATERIALIZED (SELECT key FROM duplicate_key WHERE key = ANY($1::uuid[]) ORDER BY key FOR UPDATE),"
+    " released AS MATERIALIZED (SELECT d.key, d.lead_id, d.earlier_lead_id IS NOT NULL AS has_earlier FROM duplicate_key d"
+    "  JOIN unnest($1::uuid[], $2::uuid[]) AS k (key, lead_id) ON d.key = k.key AND d.lead_id = k.lead_id WHERE (SELECT count(*) FROM locked) > 0),"
+    " given_back AS (UPDATE duplicate_key d SET lead_id = earlier_lead_id, supplier_id = earlier_supplier_id, at = earlier_at,"
+    "  expires_at = earlier_expires_at, earlier_lead_id = NULL, earlier_supplier_id = NULL, earlier_at = NULL, earlier_expires_at = NULL"
+    "  FROM released r WHERE d.key = r.key AND d.lead_id = r.lead_id AND r.has_earlier)"
+    " DELETE FROM duplicate_key d USING released r WHERE d.key = r.key AND d.lead_id = r.lead_id AND NOT r.has_earlier";
 
 const char store_release_pings[] =
     "DELETE FROM ping_used p USING unnest($1::uuid[], $2::uuid[]) AS k (ping_id, lead_id) WHERE p.ping_id = k.ping_id AND p.lead_id = k.lead_id";

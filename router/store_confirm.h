@@ -15,12 +15,12 @@ enum { CONFIRM_READS = 2 }; /* statements that store_read_confirm() adds */
 #define STORE_CONFIRM_STATEMENTS                                                                                       \
     {"read_distributing", store_read_distributing}, {"read_tries", store_read_tries}, {"settle_tries", store_settle_tries}, \
     {"end_late", store_end_late}, {"finish_leads", store_finish_leads}, {"finish_sales", store_finish_sales},              \
-    {"number_deliveries", store_number_deliveries}, {"release_keys", store_release_keys}, {"release_pings", store_release_pings},                              \
+    {"number_deliveries", store_number_deliveries}, {"keep_earlier", store_keep_earlier}, {"release_keys", store_release_keys}, {"release_pings", store_release_pings},                              \
     {"end_reservations", store_end_reservations}, {"end_distributing", store_end_distributing},                        \
     {"write_distributing", store_write_distributing}, {"write_tries", store_write_tries}, {"write_asked", store_write_asked}
 
 extern const char store_read_distributing[], store_read_tries[], store_settle_tries[], store_end_late[], store_finish_leads[], store_finish_sales[],
-    store_number_deliveries[], store_release_keys[], store_release_pings[], store_end_reservations[], store_end_distributing[], store_write_distributing[],
+    store_number_deliveries[], store_keep_earlier[], store_release_keys[], store_release_pings[], store_end_reservations[], store_end_distributing[], store_write_distributing[],
     store_write_tries[], store_write_asked[];
 
 /* SQL: the counters, by natural key, in which the open tries of these leads (a parameter) hold a place. */

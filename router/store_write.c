@@ -198,21 +198,48 @@ static void write_uses(struct db_job *job, struct arena *arena, const struct fac
         db_item_time(job, ours[i]->expires_us);
 }
 
+/* Who had the keys before leads took them over whose buyers are being asked. */
+static void keep_earlier(struct db_job *job, struct holder *const *list, size_t count)
+{
+    db_prepared(job, "keep_earlier");
+    db_array(job, DB_UUID, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_uuid(job, &list[i]->key);
+    db_array(job, DB_UUID, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_uuid(job, &list[i]->earlier->lead_id);
+    db_array(job, DB_TEXT, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_text(job, list[i]->earlier->supplier_id);
+    db_array(job, DB_TIMESTAMPTZ, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_time(job, list[i]->earlier->at_us);
+    db_array(job, DB_TIMESTAMPTZ, count);
+    for (size_t i = 0; i < count; i++)
+        db_item_time(job, list[i]->earlier->expires_us);
+}
+
 static void write_keys(struct db_job *job, struct arena *arena, const struct facts *facts)
 {
-    size_t all = map_count(facts->holders), fresh = 0, replaced = 0, at = 0;
+    size_t all = map_count(facts->holders), fresh = 0, replaced = 0, over = 0, at = 0;
+    struct holder **taken_over = arena_alloc(arena, all * sizeof(struct holder *));
     struct holder **news = arena_alloc(arena, all * sizeof(struct holder *)), **replacing = arena_alloc(arena, all * sizeof(struct holder *));
     struct holder *holder;
 
-    while ((holder = map_next(facts->holders, &at)) != NULL)
+    while ((holder = map_next(facts->holders, &at)) != NULL) {
         if (holder->is_ours && uuid_is_nil(&holder->seen))
             news[fresh++] = holder;
         else if (holder->is_ours)
             replacing[replaced++] = holder;
+        if (holder->is_ours && holder->earlier != NULL)
+            taken_over[over++] = holder;
+    }
     if (fresh > 0)
         add_holders(job, news, fresh, false);
     if (replaced > 0)
         add_holders(job, replacing, replaced, true);
+    if (over > 0)
+        keep_earlier(job, taken_over, over);
 }
 
 static void write_counters(struct db_job *job, struct arena *arena, const struct facts *facts)

@@ -386,6 +386,35 @@ def test_a_bad_lead_is_not_asked_for(rig, asked):
     asked.nobody()
 
 
+def test_a_refusal_does_not_forget_an_earlier_sale(rig, asked):
+    """The buyer is asked under a contract without a rule, and refuses; under one with a rule it still has had that person."""
+    ruled = contract("a", id="ruled", priority=2, duplicates=RULES)
+    changed = confirmed(["a"], duplicates=[], caps=[], contracts=[contract("a", id="free", priority=1), ruled])
+    changed["campaigns"].append(campaign("other", contracts=[ruled]))
+    rig.apply(changed)
+    router = rig.start()
+    somebody = person()
+
+    def send_other():
+        return data(rig.ask(router, rig.item({**person(), "phone": somebody["phone"]}, campaign="other")))["status"]
+
+    assert send_other() == "ACCEPTED"
+    eventually(lambda: len(rig.dispatcher.items) == 1)
+    asked.seen = 1
+    for _ in range(2):
+        ids = rig.send(router, [rig.item({**person(), "phone": somebody["phone"]})])
+        asked.say(asked.next(), "REJECTED")
+        assert data(rig.answers(ids)[0])["status"] == "UNMATCHED"
+        asked.nobody()
+        assert rig.query_one("SELECT count(*) FROM delivery WHERE lead_id = %s::uuid", str(ids[0])) == 1
+        assert send_other() == "UNMATCHED"
+    ids = rig.send(router, [rig.item({**person(), "phone": somebody["phone"]})])
+    asked.say(asked.next(), "DELIVERED")
+    assert data(rig.answers(ids)[0])["status"] == "ACCEPTED" and send_other() == "UNMATCHED"
+    assert rig.query("SELECT lead_id::text FROM duplicate_key") == [(str(ids[0]),)]
+    rig.check()
+
+
 def test_without_time_nobody_is_asked(rig, asked):
     rig.apply(confirmed(["a", "b"], deadline_ms=40))
     router = rig.start()
