@@ -3,6 +3,7 @@
  */
 #include "common/map.h"
 #include "leadctl/command.h"
+#include "leadctl/configuration.h"
 #include "leadctl/configuration_store.h"
 #include "leadctl/document.h"
 #include "leadctl/duplicate_keys.h"
@@ -100,6 +101,7 @@ static int store(const char *name, struct db_wait *db, struct json *document, st
         return command_failed(name, db, &err);
     if (rc > 0)
         return print_complaints(list);
+    configuration_wait(name, db);
     rc = make_keys(name, db, stored.version);
     if (rc == EXIT_OK)
         rc = cancel_leftovers(name, db, stored.version);

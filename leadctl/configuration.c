@@ -1,6 +1,18 @@
 #include "leadctl/configuration.h"
 
+#include "common/clock.h"
 #include "leadctl/document.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { WAIT_MOST_MS = 3000, LOOK_US = 5000 };
+
+/* Who is alive by its beats, and tells that it decides by an older one. */
+static const char BEHIND[] =
+    "SELECT count(*) FROM stage_instance WHERE NOT is_stopping AND beat_at > clock_timestamp() - interval '15 s'"
+    " AND catalog_version < (SELECT catalog_version FROM installation)";
 
 const char CONFIGURATION_DOCUMENT[] =
     "SELECT i.doc || jsonb_build_object("
@@ -26,6 +38,26 @@ const char CONFIGURATION_DOCUMENT[] =
     "  FROM event_endpoint v JOIN (SELECT buyer_id, jsonb_agg(secret ORDER BY place) AS list FROM buyer_secret GROUP BY buyer_id) k"
     "   ON k.buyer_id = v.id WHERE v.is_live) AS document"
     " FROM installation i";
+
+void configuration_wait(const char *command, struct db_wait *db)
+{
+    int64_t end_ms = clock_mono_ms() + WAIT_MOST_MS, behind = 0;
+    struct error err;
+
+    do {
+        struct db_answer *answer = db_wait_ask(db, BEHIND, DB_NO_PARAMS, &err);
+
+        if (answer == NULL)
+            return; /* it is stored, whatever became of the connection */
+        behind = db_answer_int(answer, 0, 0);
+        db_answer_free(&answer);
+        if (behind > 0)
+            usleep(LOOK_US);
+    } while (behind > 0 && clock_mono_ms() < end_ms);
+    if (behind > 0)
+        fprintf(stderr, "%s: stored, but not yet read by %" PRId64 " of the processes that run (see catalog_version in `leadctl status`)\n",
+                command, behind);
+}
 
 struct json *configuration_read(struct db_wait *db, struct error *err)
 {

@@ -20,6 +20,12 @@
     "WITH bumped AS (UPDATE installation SET catalog_version = catalog_version + 1 RETURNING catalog_version)"    \
     " SELECT catalog_version, pg_notify('leadline_catalog', catalog_version::text) FROM bumped"
 
+/*
+ * Waits until the instances that run have read the configuration as it is now: then nobody is told anything by the former. Who is
+ * frozen or has lost the database is not waited for longer than a few seconds, but told of on standard error.
+ */
+void configuration_wait(const char *command, struct db_wait *db);
+
 /* SQL: one row with the document (jsonb). */
 extern const char CONFIGURATION_DOCUMENT[];
 

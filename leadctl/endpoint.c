@@ -170,6 +170,8 @@ static int switch_them(const char *name, const struct options *options, struct s
         printf("%" PRId64 " switched on, %" PRId64 " deliveries made due\n", wanted->changed, wanted->made_due);
     else
         printf("%" PRId64 " switched off\n", wanted->changed);
+    if (rc == EXIT_OK)
+        configuration_wait(name, db);
     db_wait_close(&db);
     return rc;
 }

@@ -63,6 +63,8 @@ static int key_new(const char *name, struct db_wait *db, const char *supplier_id
 
     if (store_key(db, supplier_id, hex, &is_listed, &err) == 0) {
         puts(buf_text(key));
+        fflush(stdout);
+        configuration_wait(name, db);
         if (is_listed)
             fprintf(stderr, "%s: the document lists this supplier's keys: add {\"sha256\": \"%s\"} to it, or the next apply removes this one\n",
                     name, hex);

@@ -22,11 +22,11 @@ static const char STAGES[] =
     "SELECT stage, name, pid, endpoint, admin, version, host, is_stopping AS stopping,"
     " beat_at > clock_timestamp() - interval '" ALIVE_S " s' AS alive,"
     " round(greatest(extract(epoch FROM clock_timestamp() - beat_at), 0), 1) AS beat_age_s,"
-    " round(per_second::numeric, 1) AS per_second, queue_depth"
+    " round(per_second::numeric, 1) AS per_second, queue_depth, catalog_version"
     " FROM stage_instance ORDER BY array_position('{gateway,validator,router,dispatcher}', stage), stage, name COLLATE \"C\"";
 
 /* Columns that are not text in JSON. */
-static const char *const numbers[] = {"pid", "beat_age_s", "per_second", "queue_depth", NULL};
+static const char *const numbers[] = {"pid", "beat_age_s", "per_second", "queue_depth", "catalog_version", NULL};
 static const char *const booleans[] = {"alive", "stopping", NULL};
 
 static bool is_among(const char *word, const char *const *list)

@@ -13,11 +13,11 @@ static const char READ_ALL[] =
 static const char READ_VERSION[] = "SELECT catalog_version FROM installation";
 
 static const char BEAT[] =
-    "INSERT INTO stage_instance AS s (stage, name, endpoint, admin, version, host, pid, per_second, queue_depth, is_stopping)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7::int8, $8::text::float8, $9::int8, $10::bool)"
+    "INSERT INTO stage_instance AS s (stage, name, endpoint, admin, version, host, pid, per_second, queue_depth, is_stopping, catalog_version)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7::int8, $8::text::float8, $9::int8, $10::bool, $11::int8)"
     " ON CONFLICT (stage, name) DO UPDATE SET endpoint = excluded.endpoint, admin = excluded.admin, version = excluded.version,"
     " host = excluded.host, pid = excluded.pid, per_second = excluded.per_second, queue_depth = excluded.queue_depth,"
-    " is_stopping = excluded.is_stopping, beat_at = now(),"
+    " is_stopping = excluded.is_stopping, catalog_version = excluded.catalog_version, beat_at = now(),"
     " started_at = CASE WHEN s.pid = excluded.pid AND s.host = excluded.host THEN s.started_at ELSE now() END";
 
 /* Whoever died without a word is forgotten after a while. */
@@ -25,6 +25,9 @@ static const char FORGET[] = "DELETE FROM stage_instance WHERE beat_at < now() -
 
 /* Only the own row: a successor of the same name may have taken it over. */
 static const char LEAVE[] = "DELETE FROM stage_instance WHERE stage = $1 AND name = $2 AND pid = $3::int8 AND host = $4";
+
+static const char TELL_CATALOG[] =
+    "UPDATE stage_instance SET catalog_version = $5::int8 WHERE stage = $1 AND name = $2 AND pid = $3::int8 AND host = $4";
 
 static const char TELL[] = "NOTIFY leadline_stage";
 
@@ -118,9 +121,29 @@ void registry_beat(struct registry *registry, const struct registry_self *self, 
     db_add_text(job, span_of(rate));
     db_add_int(job, self->queue_depth);
     db_add_bool(job, self->is_stopping);
+    db_add_int(job, self->catalog_version);
     db_sql(job, FORGET);
     if (is_news)
         db_sql(job, TELL);
+    db_send(registry->db, &job, ignore, NULL);
+}
+
+/* Adds what finds the own row: the first four parameters. */
+static void add_own(struct db_job *job, const struct registry *registry, const struct registry_self *self)
+{
+    db_add_text(job, span_of(self->stage));
+    db_add_text(job, span_of(self->name));
+    db_add_int(job, getpid());
+    db_add_text(job, span_of(registry->host));
+}
+
+void registry_tell_catalog(struct registry *registry, const struct registry_self *self)
+{
+    struct db_job *job = db_job_new();
+
+    db_sql(job, TELL_CATALOG);
+    add_own(job, registry, self);
+    db_add_int(job, self->catalog_version);
     db_send(registry->db, &job, ignore, NULL);
 }
 
@@ -146,10 +169,7 @@ void registry_leave(struct registry *registry, const struct registry_self *self,
     leaving->done = done;
     leaving->ctx = ctx;
     db_sql(job, LEAVE);
-    db_add_text(job, span_of(self->stage));
-    db_add_text(job, span_of(self->name));
-    db_add_int(job, getpid());
-    db_add_text(job, span_of(registry->host));
+    add_own(job, registry, self);
     db_sql(job, TELL);
     db_send(registry->db, &job, on_left, leaving);
 }

@@ -21,6 +21,7 @@ struct registry_self {
     double per_second;
     int64_t queue_depth;
     bool is_stopping;
+    int64_t catalog_version; /* that it decides by */
 };
 
 /* One other process. */
@@ -41,6 +42,9 @@ void registry_read(struct registry *registry);
 
 /* Writes the own row; says so to all when is_news. */
 void registry_beat(struct registry *registry, const struct registry_self *self, bool is_news);
+
+/* Writes only the catalog's version into the own row: somebody may wait for it. */
+void registry_tell_catalog(struct registry *registry, const struct registry_self *self);
 
 /* Takes the own row out; done(ctx) is called when that is written or cannot be. */
 void registry_leave(struct registry *registry, const struct registry_self *self, void (*done)(void *ctx), void *ctx);

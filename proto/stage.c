@@ -197,7 +197,7 @@ static void beat(struct stage *stage, bool is_news)
 {
     struct registry_self self = {
         .stage = words[stage->spec->kind], .name = stage->name, .endpoint = stage->endpoint, .admin = admin_url(stage->admin),
-        .is_stopping = stage->is_stopping,
+        .is_stopping = stage->is_stopping, .catalog_version = stage->catalog->version,
     };
     int64_t done = 0;
 
@@ -266,6 +266,16 @@ static void start_parts(struct stage *stage)
     registry_read(stage->registry);
 }
 
+static void tell_catalog(struct stage *stage)
+{
+    struct registry_self self = {
+        .stage = words[stage->spec->kind], .name = stage->name, .catalog_version = stage->catalog->version,
+    };
+
+    if (!stage->has_left)
+        registry_tell_catalog(stage->registry, &self);
+}
+
 static void on_catalog(void *ctx, struct catalog *catalog, const char *why)
 {
     struct stage *stage = ctx;
@@ -284,6 +294,7 @@ static void on_catalog(void *ctx, struct catalog *catalog, const char *why)
         log_event(LOG_INFO, "catalog.read", "version=%lld", (long long)catalog->version);
         if (stage->spec->on_catalog != NULL)
             stage->spec->on_catalog(stage, old);
+        tell_catalog(stage);
     }
     catalog_free(&old);
     if (stage->load_again)

@@ -715,7 +715,7 @@ def status(database):
 
 def test_status_shows_stages_and_what_waits(database):
     assert status(database) == {
-        "database": {"ok": True, "version": database.query_one("SELECT current_setting('server_version')"), "schema": len(os.listdir(os.path.join(ROOT, "proto", "sql")))}, "catalog_version": 0,
+        "database": {"ok": True, "version": database.query_one("SELECT current_setting('server_version')"), "schema": max(int(name[:3]) for name in os.listdir(os.path.join(ROOT, "proto", "sql")))}, "catalog_version": 0,
         "stages": [], "deliveries": {"open": 0, "oldest_due_s": None}, "warnings": []}
     database.query("INSERT INTO stage_instance (stage, name, endpoint, admin, version, host, pid, beat_at, per_second, queue_depth) VALUES"
                    " ('router', 'router-1', 'ipc:///r', 'http://127.0.0.1:1', '0.1', 'h', 11, now() - interval '1 minute', 12.345, 7),"
@@ -729,6 +729,17 @@ def test_status_shows_stages_and_what_waits(database):
     assert now["deliveries"]["open"] == 2 and 100 <= now["deliveries"]["oldest_due_s"] < 130
     text = run(database, "status").stdout
     assert "router-1" in text and "open_deliveries  2" in text
+
+
+def test_apply_waits_for_who_runs_but_not_for_ever(database):
+    columns = "stage, name, endpoint, admin, version, host, pid, is_stopping, beat_at, catalog_version"
+    database.query(f"INSERT INTO stage_instance ({columns}) VALUES ('router', 'frozen', '-', '-', '1', 'h', 1, false, now(), 0),"
+                   " ('router', 'dead', '-', '-', '1', 'h', 1, false, now() - interval '1 minute', 0),"
+                   " ('router', 'stopping', '-', '-', '1', 'h', 1, true, now(), 0), ('router', 'old', '-', '-', '0', 'h', 1, false, now(), NULL)")
+    done = apply(database, document(time_zone="Europe/Berlin"))
+    assert done.returncode == 0 and "not yet read by 1 of the processes" in done.stderr, done
+    database.query("DELETE FROM stage_instance WHERE name = 'frozen'")
+    assert apply(database, document(time_zone="Europe/Rome")).stderr == ""
 
 
 def test_status_without_a_database(database):
