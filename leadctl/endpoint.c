@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "leadctl/command.h"
 #include "leadctl/configuration.h"
+#include "leadctl/in_force.h"
 #include "leadctl/table.h"
 
 #include <getopt.h>
@@ -170,6 +171,8 @@ static int switch_them(const char *name, const struct options *options, struct s
         printf("%" PRId64 " switched on, %" PRId64 " deliveries made due\n", wanted->changed, wanted->made_due);
     else
         printf("%" PRId64 " switched off\n", wanted->changed);
+    if (rc == EXIT_OK)
+        in_force_wait(name, db);
     db_wait_close(&db);
     return rc;
 }

@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "leadctl/command.h"
 #include "leadctl/configuration.h"
+#include "leadctl/in_force.h"
 #include "leadctl/sql_text.h"
 #include "leadctl/table.h"
 
@@ -189,10 +190,13 @@ int command_secret_rotate(int argc, char **argv)
         return EXIT_USAGE;
     db = options_connect(&options, &err);
     secret = make_secret();
-    if (db != NULL && rotate(db, options.operands[0], buf_text(secret), grace_s, &former, &err) == 0)
+    if (db != NULL && rotate(db, options.operands[0], buf_text(secret), grace_s, &former, &err) == 0) {
         print_rotated(argv[0], options.operands[0], buf_text(secret), &former, options.is_json);
-    else
+        fflush(stdout);
+        in_force_wait(argv[0], db);
+    } else {
         rc = command_failed(argv[0], db, &err);
+    }
     buf_free(&secret);
     db_wait_close(&db);
     return rc;

@@ -1,4 +1,5 @@
 """PostgreSQL is away: 503 at once, and everything goes on by itself when it is back."""
+import contextlib
 import os
 import signal
 import time
@@ -53,6 +54,22 @@ def test_apply_under_load_holds_for_whoever_is_sold_after_it(tmp_path):
             load.wait_answers(200)
         load.stop()
         assert set(traffic.statuses(load.sent)) <= {(201, "ACCEPTED"), (200, "UNMATCHED")}, traffic.statuses(load.sent)
+
+
+def test_what_is_applied_holds_everywhere_at_once():
+    """Not only for who sells: also a gateway knows a new key, and no removed one, when the command has returned."""
+    with lt.Dev(lt.document(), gateways=2, validators=2) as dev:
+        def status_with(key, supplier_id="supplier_xyz789"):
+            with contextlib.closing(lt.Client(dev.port, key=key)) as client:
+                return client.ingest(lt.lead(flo_supplier_id=supplier_id)).status
+
+        listed_nowhere = {name: value for name, value in lt.supplier("s2").items() if name != "api_keys"}
+        both = [lt.source(), lt.source("s2")]
+        for n in range(8):
+            dev.apply(lt.document(suppliers=[lt.supplier(key=f"key-{n}"), listed_nowhere], campaigns=[lt.campaign(sources=both)]))
+            assert status_with(f"key-{n}") == 201 and status_with(f"key-{n - 1}") == 401
+            assert status_with(dev.leadctl("key", "new", "s2").stdout.strip(), "s2") == 201
+        assert {stage["catalog_version"] for stage in dev.status()["stages"]} == {dev.status()["catalog_version"]}
 
 
 def test_a_configuration_that_cannot_be_read_for_a_moment_is_read_later():
