@@ -59,6 +59,9 @@ int options_read(struct options *options, int argc, char **argv, int operand_cou
 /* and here what it found. Takes those three from optarg; returns whether it was one of them. */
 bool options_take(struct options *options, int found);
 
+/* Writes over arguments that hold somebody's data, once they were read: others see a process's arguments. */
+void options_hide(char **values, int count);
+
 /* The connection string of --dsn, --dir or LEADLINE_DSN, in this order, else "" for the PG* environment; owned by the caller. NULL with *err. */
 char *options_dsn(const struct options *options, struct error *err);
 

@@ -89,6 +89,7 @@ int command_explain(int argc, char **argv)
         return EXIT_USAGE;
     log_set_level("error");
     body = args.file != NULL ? read_file(args.file, &err) : explain_args_body(&args, &err);
+    options_hide(args.pairs, args.pair_count);
     if (body == NULL)
         return command_failed(argv[0], NULL, &err);
     db = options_connect(&args.options, &err);

@@ -43,6 +43,12 @@ int options_read(struct options *options, int argc, char **argv, int operand_cou
     return -1;
 }
 
+void options_hide(char **values, int count)
+{
+    for (int i = 0; i < count; i++)
+        memset(values[i], '*', strlen(values[i]));
+}
+
 /* The connection string that `leadctl dev` wrote; owned by the caller. */
 static char *read_dsn(const char *dir, struct error *err)
 {

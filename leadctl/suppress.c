@@ -42,6 +42,7 @@ static struct uuid *read_values(const char *name, char **values, int count, bool
         if (wants_both && !entry.is_hash)
             keys[(*key_count)++] = entry.keys.md5;
     }
+    options_hide(values, count);
     arena_free(&arena);
     if (!is_good) {
         free(keys);

@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import subprocess
 import time
 
@@ -135,6 +136,21 @@ def test_wrong_values_change_nothing(database):
                                         "leadctl suppress add: value 3 is no e-mail address, MD5 or SHA-256",
                                         "leadctl suppress add: value 4 is no phone number, MD5 or SHA-256"]
     assert counts(database) == {"dnc": 0, "mine": 0}
+
+
+@pytest.mark.parametrize("args", [["suppress", "add", "dnc", "5552345678"], ["suppress", "remove", "dnc", "john@example.com", "5552345678"],
+                                  ["explain", "--campaign", "campaign_abc123", "phone=5552345678"]], ids=["add", "remove", "explain"])
+def test_nobodys_data_stays_in_the_processs_arguments(args):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a database that says nothing
+        dsn = f"host=127.0.0.1 port={silent.getsockname()[1]} dbname=x"
+        process = spawn([program("leadctl"), *args, "--dsn", dsn], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        silent.settimeout(20)
+        connection, _ = silent.accept()
+        with connection, open(f"/proc/{process.pid}/cmdline") as file:
+            shown = file.read()
+        process.kill()
+        process.wait()
+    assert args[0] in shown and "555" not in shown and "john" not in shown
 
 
 @pytest.mark.parametrize("args, code", [
