@@ -43,7 +43,10 @@ static const char REST[] =
     " FROM alive a JOIN sold s ON " condition                                                                                   \
     " WHERE a.kind = '" kind_word "' AND NOT s.is_test GROUP BY a.kind, a.campaign_id, a.owner_id"
 
-/* The one time is read here, behind the fence: no batch that was decided is later. */
+/*
+ * The one time is read here, behind the fence: no batch that was decided is later. A new contract begins with as much credit as
+ * the campaign's others have on average: contracts that were taken out have left theirs to these, and it shall neither catch up nor wait.
+ */
 static const char FILL[] =
     "WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS at),"
     " alive AS MATERIALIZED (SELECT w.*, window_start('hour', clock.at, w.time_zone) AS hour_start,"
@@ -66,11 +69,12 @@ static const char FILL[] =
     SUMS("campaign", "s.cost_cents", "s.campaign_id = a.owner_id AND s.n = 1")
     ")"
     " INSERT INTO counter (kind, campaign_id, owner_id, is_live, time_zone, hour_start, hour_leads, hour_cents, day_start, day_leads,"
-    "  day_cents, week_start, week_leads, week_cents, month_start, month_leads, month_cents, total_leads, total_cents)"
+    "  day_cents, week_start, week_leads, week_cents, month_start, month_leads, month_cents, total_leads, total_cents, turn_credit)"
     " SELECT a.kind, a.campaign_id, a.owner_id, true, a.time_zone,"
     "  a.hour_start, coalesce(s.hour_leads, 0), coalesce(s.hour_cents, 0), a.day_start, coalesce(s.day_leads, 0), coalesce(s.day_cents, 0),"
     "  a.week_start, coalesce(s.week_leads, 0), coalesce(s.week_cents, 0), a.month_start, coalesce(s.month_leads, 0),"
-    "  coalesce(s.month_cents, 0), coalesce(s.total_leads, 0), coalesce(s.total_cents, 0)"
+    "  coalesce(s.month_cents, 0), coalesce(s.total_leads, 0), coalesce(s.total_cents, 0), CASE a.kind WHEN 'contract' THEN coalesce("
+    "   (SELECT avg(o.turn_credit)::int8 FROM counter o WHERE o.kind = 'contract' AND o.campaign_id = a.campaign_id AND o.is_live), 0) ELSE 0 END"
     " FROM alive a LEFT JOIN sums s USING (kind, campaign_id, owner_id) ORDER BY a.kind, a.campaign_id, a.owner_id"
     " ON CONFLICT (kind, campaign_id, owner_id) DO UPDATE SET is_live = true, time_zone = excluded.time_zone,"
     "  hour_start = excluded.hour_start, hour_leads = excluded.hour_leads, hour_cents = excluded.hour_cents,"

@@ -561,6 +561,21 @@ def test_contracts_that_take_turns_are_counted_without_caps(database):
     assert database.query("SELECT turn_credit FROM counter") == [(20,)]
 
 
+def test_a_new_contract_begins_with_the_credit_of_the_others(database):
+    """Those that were taken out with a credit have left the others with another sum than 0."""
+    def turning(*ids):
+        return document(time_zone="UTC", campaigns=[campaign(distribution="ROUND_ROBIN", contracts=[contract(id=id) for id in ids]),
+                                                    campaign("other", distribution="ROUND_ROBIN")])
+    apply(database, turning("a", "b", "gone"))
+    database.query("UPDATE counter SET turn_credit = CASE owner_id WHEN 'a' THEN 100 WHEN 'b' THEN 150 ELSE -250 END")
+    apply(database, turning("a", "b"))
+    apply(database, turning("a", "b", "c"))
+    credits = {"a": 100, "b": 150, "c": 125, "gone": -250, "buyer_abc": -250}
+    assert dict(database.query("SELECT owner_id, turn_credit FROM counter")) == credits
+    apply(database, turning("a", "b", "c", "gone"))
+    assert dict(database.query("SELECT owner_id, turn_credit FROM counter")) == credits
+
+
 def test_a_counter_rests_and_comes_alive_again(database):
     apply(database, capped(contract=CAPS))
     assert set(counters(database)) == {"contract"}
