@@ -6,13 +6,17 @@
 #include "router/suppressed.h"
 #include "router/offer.h"
 
+/* Also of a campaign that calls its phone or e-mail mere text: suppliers look all up alike. */
 static struct uuid lookup_key(struct arena *arena, const struct catalog *catalog, const struct lead *lead, struct span name, enum field_type type)
 {
     const struct field *field = field_find(&lead->fields, name);
+    struct span form = {NULL, 0};
 
-    if (field == NULL)
+    if (field != NULL)
+        form = type == FIELD_PHONE ? normal_phone(arena, field->text, false) : normal_email(arena, field->text);
+    if (form.ptr == NULL)
         return (struct uuid){{0}};
-    return key_lookup(catalog->secret, lead->supplier_id, name, normal_match(arena, type, field->text));
+    return key_lookup(catalog->secret, lead->supplier_id, name, normal_match(arena, type, form));
 }
 
 /* Pings ------------------------------------------------------------------------------------------------------------------- */

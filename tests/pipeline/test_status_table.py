@@ -26,6 +26,7 @@ def configuration(url):
         lt.campaign("loose", fields=[{"name": "email", "required": False}, {"name": "age", "type": "number", "required": True},
                                      {"name": "roof", "type": "list", "values": ["tile", "metal"]}]),
         lt.campaign("not_ours", sources=[lt.source("other")]),
+        lt.campaign("texts", fields=[{"name": "phone", "type": "string"}, {"name": "email", "type": "string"}]),
     ]
     suppliers = [lt.supplier(), lt.supplier("other", key="other_key"), lt.supplier("tester", key="test_key", test_mode=True),
                  lt.supplier("far", key="far_key", allowed_ips=["203.0.113.0/24"]),
@@ -293,6 +294,13 @@ def test_own_leads_can_be_read(dev, client):
     other.close()
     is_problem(client.get("/api/v1/leads/01a20627-0314-715e-99e4-f9040511f3c9"), 404, "not_found")
     is_problem(client.get("/api/v1/leads/lookup"), 400, "validation_failed")
+
+
+def test_leads_are_found_by_value_also_where_the_campaign_takes_any_text(client):
+    lead = lt.lead(flo_campaign_id="texts", phone="(212) 555-0177", email=" Ann.Text@Example.COM")
+    ids = [client.ingest(one).data["id"] for one in (lead, {**lead, "phone": "+1 212 555 0177", "email": "none"}, {**lead, "phone": "call me"})]
+    assert [one["id"] for one in client.get("/api/v1/leads/lookup?phone=2125550177").data] == [ids[1], ids[0]]
+    assert [one["id"] for one in client.get("/api/v1/leads/lookup?email=ann.text@example.com").data] == [ids[2], ids[0]]
 
 
 def test_openapi_needs_no_key(dev):
