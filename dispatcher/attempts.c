@@ -254,6 +254,10 @@ static bool try_lane(struct attempts *attempts, struct lane *lane, int64_t *wait
     int64_t now_ms = clock_mono_ms(), lane_wait_ms;
     struct lane_limits limits;
 
+    if (attempts->is_stopped && lane->asking == 0) {
+        drop_lapsed(attempts, lane, INT64_MAX);
+        return false;
+    }
     if (buyer == NULL || buyer->url[0] == '\0' || buyer->is_endpoint_off || lane_is_paused(lane, now_ms)) {
         drop_all(attempts, lane, confirm_why_shut(buyer));
         return false;
@@ -281,7 +285,7 @@ void attempts_begin(struct attempts *attempts)
     size_t in_vain = 0;
     struct lane *lane;
 
-    while (!attempts->is_stopped && attempts->under_way < attempts->connections && record_has_room(attempts->record, attempts->under_way) &&
+    while (attempts->under_way < attempts->connections && record_has_room(attempts->record, attempts->under_way) &&
            (lane = lanes_turn(attempts->lanes)) != NULL) {
         in_vain = try_lane(attempts, lane, &wait_ms) ? 0 : in_vain + 1;
         if (in_vain > lanes_turns(attempts->lanes))
@@ -294,10 +298,11 @@ void attempts_begin(struct attempts *attempts)
 void attempts_stop(struct attempts *attempts)
 {
     struct lane *lane;
+    size_t at = 0;
 
     attempts->is_stopped = true;
-    while ((lane = lanes_next_waiting(attempts->lanes)) != NULL)
-        drop_all(attempts, lane, "not tried: the dispatcher is stopping");
+    while ((lane = lanes_each(attempts->lanes, &at)) != NULL)
+        drop_lapsed(attempts, lane, INT64_MAX);
 }
 
 void attempts_on_catalog(struct attempts *attempts)

@@ -23,7 +23,7 @@ void attempts_free(struct attempts **attempts); /* breaks off what is under way:
 /* Begins whatever may begin. Called at the end of every turn. */
 void attempts_begin(struct attempts *attempts);
 
-/* Begins nothing any more; what waits in the lanes is given back. */
+/* Begins nothing any more but what a sale depends on; what else waits in the lanes is given back, in a lane with such posts behind them. */
 void attempts_stop(struct attempts *attempts);
 
 /* The catalog changed. */

@@ -148,10 +148,8 @@ const char *confirm_why_shut(const struct buyer *buyer)
 }
 
 /* Why can it not be tried? NULL: it can. */
-static const char *obstacle(struct confirm *confirm, const struct buyer *buyer, const struct lane *lane, const struct lane_limits *limits, int64_t time_ms)
+static const char *obstacle(const struct buyer *buyer, const struct lane *lane, const struct lane_limits *limits, int64_t time_ms)
 {
-    if (stage_is_stopping(confirm->stage))
-        return "not tried: the dispatcher is stopping";
     if (buyer == NULL || buyer->url[0] == '\0' || buyer->is_endpoint_off || lane_is_paused(lane, clock_mono_ms()))
         return confirm_why_shut(buyer);
     if (time_ms < BEGIN_LEAST_MS)
@@ -179,7 +177,7 @@ void confirm_take(struct confirm *confirm, const struct frame *frame, const stru
         if (lanes_timeout_ms(buyer) < time_ms)
             time_ms = lanes_timeout_ms(buyer);
     }
-    why = obstacle(confirm, buyer, lane, &limits, time_ms);
+    why = obstacle(buyer, lane, &limits, time_ms);
     taken = lanes_take(confirm->lanes, delivery, INT64_MAX, why == NULL ? lane : NULL, &limits,
                        buyer != NULL ? buyer->format : NULL, &due);
     if (taken == TAKEN_KNOWN)

@@ -6,7 +6,7 @@
  *
  *   with the buyer's answer
  *   with its time: the smaller of what its router gives (confirm_ms) and the buyer's limit
- *   at once, when it cannot be tried: "not tried: …"
+ *   at once, when it cannot be tried: "not tried: …"; that the dispatcher is stopping is no reason, for a sale would be lost by it
  *
  * and its router is told when that is recorded (record.h). When its time is over its request is kept open a little longer: a yes that
  * comes then is recorded as LATE and sells nothing. A dispatcher that dies leaves the row as it is; the router's own clock ends it.

@@ -204,17 +204,6 @@ void lanes_prune(struct lanes *lanes, const struct catalog *catalog)
     free(gone);
 }
 
-struct lane *lanes_next_waiting(const struct lanes *lanes)
-{
-    struct lane *lane;
-    size_t at = 0;
-
-    while ((lane = map_next(lanes->by_buyer, &at)) != NULL)
-        if (lane->waiting.count > 0)
-            return lane;
-    return NULL;
-}
-
 struct lane *lanes_each(const struct lanes *lanes, size_t *at)
 {
     return map_next(lanes->by_buyer, at);

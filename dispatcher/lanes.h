@@ -73,9 +73,6 @@ void lanes_remove(struct lanes *lanes, struct due *due);
 /* Frees empty lanes whose buyer the catalog no longer has. */
 void lanes_prune(struct lanes *lanes, const struct catalog *catalog);
 
-/* A lane in which something waits, parked or not; NULL when all are empty. */
-struct lane *lanes_next_waiting(const struct lanes *lanes);
-
 /* Every lane, in no order: *at begins with 0. NULL behind the last. No lane may come or go meanwhile. */
 struct lane *lanes_each(const struct lanes *lanes, size_t *at);
 
