@@ -236,8 +236,8 @@ static bool is_idle(struct stage *stage)
 {
     struct dispatcher *self = stage_self(stage);
 
-    return attempts_under_way(self->attempts) == 0 && lanes_waiting(self->lanes) == 0 && bids_open(self->bids) == 0 && record_waiting(self->record) == 0 && !sweep_is_busy(self->sweep) &&
-           give_back_waiting(self->back) == 0;
+    return attempts_under_way(self->attempts) == 0 && lanes_waiting(self->lanes) == 0 && bids_open(self->bids) == 0 &&
+           record_waiting(self->record) == 0 && !sweep_is_busy(self->sweep) && give_back_waiting(self->back) == 0;
 }
 
 static const char *why_not_ready(struct stage *stage)

@@ -13,20 +13,17 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum {
-    LEASE_SLACK_MS = 15000, /* over the buyer's time limit: what a delivery may wait in its dispatcher */
-    LOOK_AGAIN_MS = 50,     /* at a lead that waits for another one */
-};
+enum { LOOK_AGAIN_MS = 50 }; /* at a lead that waits for another one */
 
 struct batch {
     struct stage *stage;
     struct inbox *inbox;
     struct keyring *keyring;
+    struct tell *tell;
     struct db *db;
     size_t most_leads, most_bytes;
     batch_ask_fn *ask;
     void *ask_ctx;
-    struct buf *item; /* for encoding, used again and again */
     struct loop_timer *timer; /* somebody who stands aside wakes */
 
     bool is_busy;
@@ -49,84 +46,10 @@ struct batch {
     struct facts facts;
     int64_t begun_ns;
 
-    int64_t answered;
-    struct metric *leads_by_state[LEAD_STATE_COUNT], *gave_up, *refused, *dropped, *retries, *batches, *seconds;
+    struct metric *refused, *dropped, *retries, *batches, *seconds;
 };
 
 static void begin(struct batch *batch);
-
-/* Telling ------------------------------------------------------------------------------------------------------------- */
-
-void batch_answer(struct batch *batch, const struct lead *lead, int status, struct span body, int64_t least_version, bool is_recorded)
-{
-    struct neighbour *gateway = neighbours_by_name(stage_neighbours(batch->stage, STAGE_GATEWAY), lead->gateway);
-    struct answer answer = {.id = lead->id, .status = status, .body = body, .least_version = least_version, .is_recorded = is_recorded};
-
-    batch->answered++;
-    if (gateway == NULL)
-        return; /* its supplier saw a broken connection */
-    batch->item->len = 0;
-    frame_put_answer(batch->item, &answer);
-    neighbour_add(gateway, FRAME_ANSWERS, buf_span(batch->item));
-}
-
-static void send_delivery(struct batch *batch, struct span to, const struct delivery *delivery)
-{
-    struct neighbour *dispatcher = neighbours_by_name(stage_neighbours(batch->stage, STAGE_DISPATCHER), to);
-
-    if (dispatcher == NULL)
-        return;
-    batch->item->len = 0;
-    frame_put_delivery(batch->item, delivery);
-    neighbour_add(dispatcher, FRAME_DELIVERIES, buf_span(batch->item));
-}
-
-/* A hint to the dispatcher that holds the lease. One that is lost costs the time of the lease. */
-static void hint(struct batch *batch, const struct decision *decision, const struct sale *sale)
-{
-    const struct lead *lead = decision->plan->lead;
-    struct delivery delivery = {
-        .id = sale->delivery_id, .lead_id = lead->id, .buyer_id = sale->buyer_id, .campaign_id = lead->campaign_id,
-        .price_cents = sale->price_cents, .is_test = lead->is_test, .sold_at_ms = batch->facts.now_us / 1000,
-        .lease_until_ms = sale->lease_until_us / 1000, .attempt = 0, .fields = lead->fields,
-    };
-
-    send_delivery(batch, sale->dispatcher, &delivery);
-}
-
-/* The post on whose answer the sale depends. One that is lost costs this buyer its chance. */
-static void ask_buyer(struct batch *batch, const struct decision *decision)
-{
-    const struct lead *lead = decision->plan->lead;
-    const struct try *asked = decision->asked;
-    struct delivery delivery = {
-        .id = asked->delivery_id, .lead_id = lead->id, .buyer_id = asked->buyer_id, .campaign_id = lead->campaign_id,
-        .price_cents = asked->price_cents, .is_test = lead->is_test, .sold_at_ms = asked->reserved_us / 1000,
-        .lease_until_ms = asked->deadline_us / 1000, .attempt = 0, .fields = lead->fields, .confirm_ms = asked->limit_ms,
-    };
-
-    send_delivery(batch, asked->dispatcher, &delivery);
-}
-
-static void tell(struct batch *batch, const struct decision *decision)
-{
-    bool is_recorded = decision->action != ACTION_REFUSE;
-
-    if (decision->action == ACTION_WAIT)
-        return;
-    if (decision->action == ACTION_RECORD || decision->action == ACTION_STEP)
-        for (size_t i = 0; i < decision->plan->candidate_count; i++)
-            metric_add(batch->gave_up, (int64_t)decision->plan->candidates[i].gave_up);
-    if (decision->asked != NULL) {
-        ask_buyer(batch, decision);
-        return;
-    }
-    batch_answer(batch, decision->plan->lead, (int)decision->answer_status, decision->answer_body, 0, is_recorded);
-    if (decision->action == ACTION_RECORD || decision->action == ACTION_STEP)
-        metric_add(batch->leads_by_state[decision->state], 1);
-    for (size_t i = 0; decision->action == ACTION_RECORD && i < decision->sale_count; i++)
-        hint(batch, decision, &decision->sales[i]);
-}
 
 /* The end of a batch -------------------------------------------------------------------------------------------------- */
 
@@ -200,7 +123,7 @@ static void part(struct batch *batch)
 static void succeed(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++)
-        tell(batch, &batch->decisions[i]);
+        tell_decision(batch->tell, &batch->facts, &batch->decisions[i]);
     metric_observe_ns(batch->seconds, clock_mono_ns() - batch->begun_ns);
     clear_suspects(batch, batch->count);
     batch->reads_all_ids = batch->reads_all_ids && inbox_waiting(batch->inbox) > 0 && batch->suspects > 0;
@@ -215,7 +138,7 @@ static void answer_unavailable(struct batch *batch, struct entry *entry)
 
     for (; entry != NULL; entry = next) {
         next = entry->next;
-        batch_answer(batch, &entry->lead, reason_http(REASON_UNAVAILABLE), SPAN(""), 0, false);
+        tell_unavailable(batch->tell, &entry->lead);
         inbox_done(batch->inbox, &entry);
         clear_suspects(batch, 1);
     }
@@ -236,7 +159,7 @@ static void halve(struct batch *batch, const struct db_error *error)
     if (count == 1) {
         log_event(LOG_ERROR, "lead.refused", "lead=%s sqlstate=%s statement=%d", uuid_text(&batch->entries->lead.id, id), error->sqlstate, error->statement);
         metric_add(batch->refused, 1);
-        batch_answer(batch, &batch->entries->lead, reason_http(REASON_INTERNAL), SPAN(""), 0, false);
+        tell_answer(batch->tell, &batch->entries->lead, reason_http(REASON_INTERNAL), SPAN(""), 0, false);
         end_entries(batch);
         clear_suspects(batch, 1);
         if (batch->suspects > 0)
@@ -316,30 +239,6 @@ static void drop_expired(struct batch *batch)
     batch->count = kept;
 }
 
-/* Each sale gets its delivery, leased to the dispatcher that its buyer belongs to. */
-static void make_deliveries(struct batch *batch, struct decision *decision)
-{
-    struct neighbours *dispatchers = stage_neighbours(batch->stage, STAGE_DISPATCHER);
-
-    for (size_t i = 0; decision->action == ACTION_RECORD && i < decision->sale_count; i++) {
-        struct sale *sale = &decision->sales[i];
-        struct neighbour *dispatcher = neighbours_by_key(dispatchers, sale->buyer_id);
-
-        sale->delivery_id = uuid_v7(batch->facts.now_us / 1000);
-        sale->lease_until_us = batch->facts.now_us;
-        if (dispatcher == NULL || sale->lease_ms == 0)
-            continue;
-        sale->dispatcher = arena_copy(batch->arena, neighbour_name(dispatcher));
-        sale->lease_until_us += (sale->lease_ms + LEASE_SLACK_MS) * 1000;
-    }
-    if (decision->asked != NULL) {
-        struct neighbour *dispatcher = neighbours_by_key(dispatchers, decision->asked->buyer_id);
-
-        decision->asked->delivery_id = uuid_v7(batch->facts.now_us / 1000);
-        decision->asked->dispatcher = dispatcher != NULL ? arena_copy(batch->arena, neighbour_name(dispatcher)) : SPAN("");
-    }
-}
-
 static void wait_for_catalog(struct batch *batch)
 {
     store_rollback(batch->db);
@@ -376,7 +275,7 @@ static void on_read(void *ctx, struct db_rows *const *rows, const struct db_erro
     batch->decisions = arena_alloc(batch->arena, batch->count * sizeof *batch->decisions);
     decide_batch(batch->arena, &batch->facts, batch->plans, batch->count, batch->decisions);
     for (size_t i = 0; i < batch->count; i++) {
-        make_deliveries(batch, &batch->decisions[i]);
+        tell_prepare(batch->tell, batch->arena, &batch->facts, &batch->decisions[i]);
         reply_fill(batch->arena, &batch->decisions[i]);
     }
     if (store_write(batch->db, batch->arena, batch->decisions, batch->count, &batch->facts, on_written, batch))
@@ -398,7 +297,7 @@ static bool is_current(struct batch *batch, const struct lead *lead)
     if (lead->judged_version > ours && !(batch->asks_for_newer && batch->catalogs_read >= 2))
         batch->waits_for_catalog = true;
     else if (lead->judged_version != ours)
-        batch_answer(batch, lead, 0, SPAN(""), ours, false);
+        tell_answer(batch->tell, lead, 0, SPAN(""), ours, false);
     return lead->judged_version == ours;
 }
 
@@ -537,22 +436,17 @@ static void on_timer(void *ctx)
     batch_kick(batch);
 }
 
-struct batch *batch_new(struct stage *stage, struct inbox *inbox, struct keyring *keyring, size_t most_leads, size_t most_bytes)
+struct batch *batch_new(struct stage *stage, struct inbox *inbox, struct keyring *keyring, struct tell *tell, size_t most_leads, size_t most_bytes)
 {
     struct batch *batch = must_zalloc(sizeof *batch);
 
     batch->stage = stage;
     batch->inbox = inbox;
     batch->keyring = keyring;
+    batch->tell = tell;
     batch->most_leads = batch->limit = most_leads;
     batch->most_bytes = most_bytes;
-    batch->item = buf_new(4096);
     batch->timer = loop_timer_new(stage_loop(stage), on_timer, batch);
-#define LEAD_STATE(name, meaning)                                                                                      \
-    batch->leads_by_state[LEAD_##name] = metric_counter("leadline_leads_total", "status=\"" #name "\"", "Leads recorded, by their first status.");
-#include "proto/lead_state.def"
-#undef LEAD_STATE
-    batch->gave_up = metric_counter("leadline_patterns_given_up_total", NULL, "Patterns of filters whose search took too long: no match.");
     batch->refused = metric_counter("leadline_leads_refused_total", NULL, "Leads that the database refused, each answered with 500.");
     batch->dropped = metric_counter("leadline_leads_dropped_total", NULL, "Leads whose time was up before they were decided.");
     batch->retries = metric_counter("leadline_batch_retries_total", NULL, "Batches that were rolled back and decided again.");
@@ -574,7 +468,6 @@ void batch_free(struct batch **batch)
         return;
     db_close(&(*batch)->db);
     loop_timer_free(&(*batch)->timer);
-    buf_free(&(*batch)->item);
     free(*batch);
     *batch = NULL;
 }
@@ -587,9 +480,4 @@ bool batch_is_idle(const struct batch *batch)
 bool batch_is_away(const struct batch *batch)
 {
     return db_is_away(batch->db);
-}
-
-int64_t batch_answered(const struct batch *batch)
-{
-    return batch->answered;
 }

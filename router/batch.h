@@ -21,11 +21,12 @@
 #include "proto/stage.h"
 #include "router/inbox.h"
 #include "router/keyring.h"
+#include "router/tell.h"
 
 struct batch;
 
-/* Opens the connection of the batches. Borrows stage, inbox and keyring. */
-struct batch *batch_new(struct stage *stage, struct inbox *inbox, struct keyring *keyring, size_t most_leads, size_t most_bytes);
+/* Opens the connection of the batches. Borrows stage, inbox, keyring and tell. */
+struct batch *batch_new(struct stage *stage, struct inbox *inbox, struct keyring *keyring, struct tell *tell, size_t most_leads, size_t most_bytes);
 
 /* A lead for which buyers have to be asked before it is decided: takes the entry, which comes back with their bids. */
 typedef void batch_ask_fn(void *ctx, struct entry **entry);
@@ -45,11 +46,5 @@ bool batch_is_idle(const struct batch *batch);
 
 /* Known to be away: leads are answered `unavailable` at once. */
 bool batch_is_away(const struct batch *batch);
-
-/* Leads answered since the start. */
-int64_t batch_answered(const struct batch *batch);
-
-/* Answers a lead without a batch. body is empty where the gateway writes it. */
-void batch_answer(struct batch *batch, const struct lead *lead, int status, struct span body, int64_t least_version, bool is_recorded);
 
 #endif

@@ -2,7 +2,7 @@
  * The router: sells each lead and records it; the only daemon that writes leads, sales, caps and money.
  *
  * frame in → inbox.c → batch.c: plan.c, rank.c → store.c reads and locks → decide.c, cap.c, cost.c → reply.c → store.c writes →
- * answers to the gateways, deliveries to the dispatchers. settle.c: what buyers refuse afterwards is given back
+ * tell.c: answers to the gateways, deliveries to the dispatchers. settle.c: what buyers refuse afterwards is given back
  * confirm.c: buyers are asked one after another; what they say wakes the lead. adopt.c: leads whose router is gone
  *
  * A ping instead: pings.c: plan.c, rank.c → store.c reads → decide.c → ping_reply.c → answer; auction.c when buyers are to be asked
@@ -27,6 +27,7 @@ enum { CLEAN_EVERY_S = 10, PARTITIONS_EVERY_S = 3600 };
 struct router {
     struct stage *stage;
     struct inbox *inbox;
+    struct tell *tell;
     struct batch *batch;
     struct keyring *keyring;
     struct pings *pings;
@@ -81,7 +82,7 @@ static void answer_ping(void *ctx, const struct lead *lead, int status, struct s
 {
     struct router *self = ctx;
 
-    batch_answer(self->batch, lead, status, body, 0, false);
+    tell_answer(self->tell, lead, status, body, 0, false);
 }
 
 /* Its bids are in. */
@@ -111,7 +112,8 @@ static int start(struct stage *stage, struct error *err)
     self->most_bytes = (size_t)params_int(given, "in_hand_bytes");
     self->inbox = inbox_new();
     self->keyring = keyring_new(stage, on_keys, self);
-    self->batch = batch_new(stage, self->inbox, self->keyring, (size_t)params_int(given, "batch_leads"), (size_t)params_int(given, "batch_bytes"));
+    self->tell = tell_new(stage);
+    self->batch = batch_new(stage, self->inbox, self->keyring, self->tell, (size_t)params_int(given, "batch_leads"), (size_t)params_int(given, "batch_bytes"));
     self->pings = pings_new(stage, self->keyring, answer_ping, on_bidden, self);
     batch_on_ask(self->batch, on_ask, self);
     self->settle = settle_new(stage);
@@ -125,7 +127,7 @@ static void on_lead(struct router *self, const struct lead *lead, struct hold *h
     if (left_ms <= 0)
         return; /* its supplier has been told 503 */
     if (batch_is_away(self->batch)) {
-        batch_answer(self->batch, lead, reason_http(REASON_UNAVAILABLE), SPAN(""), 0, false);
+        tell_unavailable(self->tell, lead);
         return;
     }
     if (lead->mode == MODE_PING || (lead->judged_version == stage_catalog(self->stage)->version && plan_needs_bids(stage_catalog(self->stage), lead) &&
@@ -278,7 +280,7 @@ static void load(struct stage *stage, int64_t *done, int64_t *waiting)
 {
     struct router *self = stage_self(stage);
 
-    *done = batch_answered(self->batch);
+    *done = tell_answered(self->tell);
     *waiting = (int64_t)(inbox_waiting(self->inbox) + pings_waiting(self->pings));
 }
 
@@ -290,6 +292,7 @@ static void stop(struct stage *stage)
     settle_free(&self->settle);
     pings_free(&self->pings);
     batch_free(&self->batch);
+    tell_free(&self->tell);
     keyring_free(&self->keyring);
     inbox_free(&self->inbox);
     free(self);
