@@ -99,7 +99,6 @@ static void judge_undefined(struct judging *judging, const struct field *field)
 {
     const char *why = NULL;
     enum normal result = normal_check(field, &why);
-
     struct field_list *undefined = &judging->verdict->undefined;
     struct field form = {.name = field->name, .kind = field->kind, .text = span_trim(field->text)};
 

@@ -33,7 +33,7 @@ _INSERTS = (
 
 
 def store(dev, millions):
-    """Stores so many million leads, and settles the tables. The first touch of each page after that is logged whole: the best of several runs counts."""
+    """Stores so many million leads, and settles the tables."""
     connection = dev.connect()
     try:
         testing.query(connection, "SET synchronous_commit = off")
