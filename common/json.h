@@ -37,12 +37,12 @@ enum { JSON_DEPTH = 64 }; /* of nested objects and lists */
 struct json *json_parse(struct span text, struct error *err);
 void json_free(struct json **value);
 
-/* The same, but a number that 64 bits (int64_t or double) would round or not hold is read as a text, as it is written. */
+/* The same, but a number that 64 bits (int64_t or double) would round is read as a text, as it is written; one beyond every double is refused. */
 struct json *json_parse_exact(struct span text, struct error *err);
 
 /*
  * Reads what somebody else's server wrote, of which something must be made: like json_parse_exact(), but of equal keys the last counts,
- * texts may hold NUL, and numbers may be of any length. NULL when it is no JSON even so.
+ * texts may hold NUL, and any number is taken. NULL when it is no JSON even so.
  */
 struct json *json_parse_loose(struct span text);
 

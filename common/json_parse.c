@@ -66,8 +66,8 @@ static bool is_wide(struct span number)
     return number.len > NUMBER_CHARS_MOST || digits > EXPONENT_DIGITS_MOST;
 }
 
-/* Would 64 bits not hold it as it is written? */
-static bool is_rounded(struct span number)
+/* Would 64 bits not hold it as it is written? One beyond every double counts only with_beyond: it is none that could be rounded. */
+static bool is_rounded(struct span number, bool with_beyond)
 {
     struct json *value;
     size_t digits = 0;
@@ -80,9 +80,10 @@ static bool is_rounded(struct span number)
     if ((is_short && digits <= EXACT_DIGITS) || !json_text_is_number(number))
         return false;
     value = json_new_number(number);
-    is_exact = value != NULL && (digits <= EXACT_DIGITS || json_kind(value) == JSON_INTEGER);
-    if (value != NULL)
-        json_free(&value);
+    if (value == NULL)
+        return with_beyond;
+    is_exact = digits <= EXACT_DIGITS || json_kind(value) == JSON_INTEGER;
+    json_free(&value);
     return !is_exact;
 }
 
@@ -169,7 +170,7 @@ static bool is_key(struct span text, size_t at)
 }
 
 /* The text with numbers that would be rounded in quotes, owned by the caller; NULL when there are none. */
-static struct buf *quote_rounded(struct span text)
+static struct buf *quote_rounded(struct span text, bool with_beyond)
 {
     struct buf *out = NULL;
     struct span number;
@@ -177,7 +178,7 @@ static struct buf *quote_rounded(struct span text)
     enum token token;
 
     while ((token = next_token(text, &at, &number)) != TOKEN_END) {
-        if (token != TOKEN_NUMBER || !is_rounded(number) || is_key(text, at))
+        if (token != TOKEN_NUMBER || !is_rounded(number, with_beyond) || is_key(text, at))
             continue;
         out = out != NULL ? out : buf_new(text.len + 64);
         buf_add(out, text.ptr + done, at - number.len - done);
@@ -194,9 +195,9 @@ static json_t *load(struct span text, size_t flags, json_error_t *error)
     return json_loadb(text.ptr != NULL ? text.ptr : "", text.len, flags | JSON_DECODE_ANY, error);
 }
 
-static json_t *load_exact(struct span text, size_t flags, json_error_t *error)
+static json_t *load_exact(struct span text, size_t flags, bool with_beyond, json_error_t *error)
 {
-    struct buf *quoted = quote_rounded(text);
+    struct buf *quoted = quote_rounded(text, with_beyond);
     json_t *value = load(quoted != NULL ? buf_span(quoted) : text, flags, error);
 
     if (value == NULL && quoted != NULL)
@@ -205,7 +206,7 @@ static json_t *load_exact(struct span text, size_t flags, json_error_t *error)
     return value;
 }
 
-static struct json *parse(struct span text, json_t *(*loader)(struct span text, size_t flags, json_error_t *error), struct error *err)
+static struct json *parse(struct span text, bool is_exact, struct error *err)
 {
     size_t position;
     const char *what = out_of_bounds(text, false, &position);
@@ -216,7 +217,7 @@ static struct json *parse(struct span text, json_t *(*loader)(struct span text, 
         refuse_bounds(what, text, position, err);
         return NULL;
     }
-    value = loader(text, JSON_REJECT_DUPLICATES, &error);
+    value = is_exact ? load_exact(text, JSON_REJECT_DUPLICATES, false, &error) : load(text, JSON_REJECT_DUPLICATES, &error);
     if (value == NULL)
         refuse_syntax(&error, err);
     return (struct json *)value;
@@ -224,12 +225,12 @@ static struct json *parse(struct span text, json_t *(*loader)(struct span text, 
 
 struct json *json_parse(struct span text, struct error *err)
 {
-    return parse(text, load, err);
+    return parse(text, false, err);
 }
 
 struct json *json_parse_exact(struct span text, struct error *err)
 {
-    return parse(text, load_exact, err);
+    return parse(text, true, err);
 }
 
 struct json *json_parse_loose(struct span text)
@@ -237,5 +238,5 @@ struct json *json_parse_loose(struct span text)
     size_t position;
     json_error_t error;
 
-    return out_of_bounds(text, true, &position) == NULL ? (struct json *)load_exact(text, JSON_ALLOW_NUL, &error) : NULL;
+    return out_of_bounds(text, true, &position) == NULL ? (struct json *)load_exact(text, JSON_ALLOW_NUL, true, &error) : NULL;
 }

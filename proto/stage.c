@@ -522,13 +522,16 @@ int stage_main(int argc, char **argv, const struct stage_spec *spec)
     stage.params = params_read(argc, argv, spec->purpose, common_params, spec->params, &err);
     if (stage.params == NULL || name_self(&stage, &err) != 0) {
         log_event(LOG_ERROR, "params.wrong", "why=%s", LOG_Q(err.text));
+        params_free(&stage.params);
         return 2;
     }
     if (params_only_check(stage.params)) {
-        if (check_params((void *)(uintptr_t)spec, stage.params, &err) == 0)
-            return 0;
-        log_event(LOG_ERROR, "params.wrong", "why=%s", LOG_Q(err.text));
-        return 2;
+        int rc = check_params((void *)(uintptr_t)spec, stage.params, &err);
+
+        if (rc != 0)
+            log_event(LOG_ERROR, "params.wrong", "why=%s", LOG_Q(err.text));
+        params_free(&stage.params);
+        return rc == 0 ? 0 : 2;
     }
     stage.frames = metric_counter("leadline_frames_total", NULL, "Frames read.");
     stage.frames_refused = metric_counter("leadline_frames_refused_total", NULL, "Messages that were no frame, or damaged, and were dropped.");

