@@ -23,8 +23,10 @@ static const char VERSION[] = "SELECT catalog_version FROM installation";
     " hour_cents, day_cents, week_cents, month_cents, total_cents, turn_credit"                                               \
     " FROM counter WHERE id = ANY(" ids ") ORDER BY id"
 
+static const char LOCK_COUNTERS[] = COUNTERS("$1::int8[]") " FOR NO KEY UPDATE";
+
 /* Also those in which leads that are DISTRIBUTING hold a place, whatever the catalog says of them now: it may be given back. */
-static const char LOCK_COUNTERS[] = COUNTERS("$1::int8[] || ARRAY(" STORE_COUNTERS_OF_TRIES("$2") ")") " FOR NO KEY UPDATE";
+static const char LOCK_COUNTERS_AND_OF_TRIES[] = COUNTERS("$1::int8[] || ARRAY(" STORE_COUNTERS_OF_TRIES("$2") ")") " FOR NO KEY UPDATE";
 
 /* Whoever only looks: a snapshot in the fence's place, and no locks. */
 static const char SNAPSHOT[] = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
@@ -121,7 +123,8 @@ static const char COMMIT[] = "COMMIT";
 static const char ROLLBACK[] = "ROLLBACK";
 
 const struct db_statement store_statements[] = {
-    {"begin", BEGIN}, {"fence", FENCE}, {"version", VERSION}, {"lock_counters", LOCK_COUNTERS}, {"clock", CLOCK},
+    {"begin", BEGIN}, {"fence", FENCE}, {"version", VERSION}, {"lock_counters", LOCK_COUNTERS},
+    {"lock_counters_and_of_tries", LOCK_COUNTERS_AND_OF_TRIES}, {"clock", CLOCK},
     {"read_keys", READ_KEYS}, {"read_idempotency", READ_IDEMPOTENCY}, {"read_leads", READ_LEADS},
     {"read_uses", READ_USES}, {"write_uses", WRITE_USES},
     {"write_leads", WRITE_LEADS}, {"write_idempotency", WRITE_IDEMPOTENCY}, {"write_keys", WRITE_KEYS},
@@ -152,11 +155,13 @@ static void add_uuids(struct db_job *job, const struct uuid *ids, size_t count)
 
 static void add_counters(struct db_job *job, const struct wanted *wanted, bool locks)
 {
-    db_prepared(job, locks ? "lock_counters" : "look_at_counters");
+    bool has_tries = locks && wanted->lead_id_count > 0;
+
+    db_prepared(job, has_tries ? "lock_counters_and_of_tries" : locks ? "lock_counters" : "look_at_counters");
     db_array(job, DB_INT8, wanted->counter_count);
     for (size_t i = 0; i < wanted->counter_count; i++)
         db_item_int(job, wanted->counter_ids[i]);
-    if (locks)
+    if (has_tries)
         add_uuids(job, wanted->lead_ids, wanted->lead_id_count);
 }
 
