@@ -187,6 +187,19 @@ void db_send(struct db *db, struct db_job **job, db_done_fn *fn, void *ctx)
     flush(db);
 }
 
+static void on_rolled_back(void *ctx, struct db_rows *const *rows, const struct db_error *error)
+{
+    (void)ctx, (void)rows, (void)error; /* a rollback that does not arrive finds the connection gone, and the transaction with it */
+}
+
+void db_roll_back(struct db *db)
+{
+    struct db_job *job = db_job_new();
+
+    db_sql(job, "ROLLBACK");
+    db_send(db, &job, on_rolled_back, NULL);
+}
+
 static void on_orphans(void *ctx)
 {
     struct db *db = ctx;

@@ -100,6 +100,9 @@ void db_add_bool(struct db_job *job, bool value);
 /* Sends and takes *job. When the connection is not up, fn is called back at the end of this turn with DB_GONE. */
 void db_send(struct db *db, struct db_job **job, db_done_fn *fn, void *ctx);
 
+/* Ends the transaction that a job has left open, without a trace. */
+void db_roll_back(struct db *db);
+
 /*
  * Arrays, in PostgreSQL's binary form: begin one with its type and count, then add exactly that many elements with
  * db_item_*, in place of one db_add_*. Element types are the enum's; jsonb elements are texts.

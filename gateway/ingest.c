@@ -2,7 +2,6 @@
 
 #include "common/buf.h"
 #include "gateway/form.h"
-#include "proto/ascii.h"
 
 #include <string.h>
 
@@ -19,8 +18,6 @@ enum media media_of(struct span content_type)
         return MEDIA_FORM;
     return MEDIA_OTHER;
 }
-
-/* Fields --------------------------------------------------------------------------------------------------------------- */
 
 /* The number as JSON writes it. */
 static struct span number_text(struct arena *arena, const struct json *value)
@@ -65,8 +62,6 @@ static bool field_of(struct arena *arena, const struct json *value, struct field
     }
     return false;
 }
-
-/* The parts ------------------------------------------------------------------------------------------------------------ */
 
 static enum reason read_json(struct arena *arena, struct span body, struct lead *lead, struct json **json, struct error *err)
 {

@@ -523,27 +523,13 @@ static int read_all(struct load *load, struct db_rows *const *rows)
     return 0;
 }
 
-static void ignore(void *ctx, struct db_rows *const *rows, const struct db_error *error)
-{
-    (void)ctx, (void)rows, (void)error; /* a rollback that does not arrive finds the connection gone, and the transaction with it */
-}
-
-/* The connection is others', too: they must not find our transaction open, and aborted. */
-static void roll_back(struct db *db)
-{
-    struct db_job *job = db_job_new();
-
-    db_sql(job, "ROLLBACK");
-    db_send(db, &job, ignore, NULL);
-}
-
 static void on_loaded(void *ctx, struct db_rows *const *rows, const struct db_error *error)
 {
     struct load *load = ctx;
 
     if (error->trouble != DB_OK) {
         if (error->trouble != DB_GONE)
-            roll_back(load->db);
+            db_roll_back(load->db); /* it is others', too: they must not find our transaction open, and aborted */
         load->fn(load->ctx, NULL, error->text);
         free(load);
         return;

@@ -3,6 +3,7 @@
 #include "proto/ascii.h"
 
 #include <stdio.h>
+#include <time.h>
 
 static const char *const weekdays[] = {"MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"};
 enum { WEEKDAYS = sizeof weekdays / sizeof *weekdays, EPOCH_WEEKDAY = 3, DAY_S = 86400, SECOND_US = 1000000 };
@@ -84,17 +85,11 @@ bool date_day(struct span date, int64_t *out)
 bool date_text(int64_t day, char out[DATE_TEXT_BYTES])
 {
     enum { FIRST = -719162, LAST = 2932896 }; /* 0001-01-01, 9999-12-31 */
-    int64_t era, of_era, of_year, year, month;
+    time_t at = (time_t)day * DAY_S;
+    struct tm date;
 
-    if (day < FIRST || day > LAST)
+    if (day < FIRST || day > LAST || gmtime_r(&at, &date) == NULL)
         return false;
-    day += 719468;
-    era = floor_div(day, 146097);
-    of_era = day - era * 146097;
-    year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    of_year = of_era - (365 * year + year / 4 - year / 100);
-    month = (5 * of_year + 2) / 153;
-    snprintf(out, DATE_TEXT_BYTES, "%04u-%02u-%02u", (unsigned)(year + era * 400 + (month >= 10)) % 10000, (unsigned)(month < 10 ? month + 3 : month - 9),
-             (unsigned)(of_year - (153 * month + 2) / 5 + 1) % 100);
+    snprintf(out, DATE_TEXT_BYTES, "%04u-%02u-%02u", (unsigned)(date.tm_year + 1900) % 10000, (unsigned)(date.tm_mon + 1) % 100, (unsigned)date.tm_mday % 100);
     return true;
 }

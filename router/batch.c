@@ -177,7 +177,7 @@ static void surprise(struct batch *batch, const struct db_error *error)
 {
     metric_add(batch->retries, 1);
     if (error->trouble != DB_GONE)
-        store_rollback(batch->db);
+        db_roll_back(batch->db);
     batch->reads_all_ids = true;
     switch (error->trouble) {
     case DB_OK:
@@ -241,7 +241,7 @@ static void drop_expired(struct batch *batch)
 
 static void wait_for_catalog(struct batch *batch)
 {
-    store_rollback(batch->db);
+    db_roll_back(batch->db);
     put_back(batch);
     batch->waits_for_catalog = true;
     stage_refresh_catalog(batch->stage);
@@ -257,7 +257,7 @@ static void on_read(void *ctx, struct db_rows *const *rows, const struct db_erro
         return;
     }
     if (batch->catalog_changed) {
-        store_rollback(batch->db);
+        db_roll_back(batch->db);
         put_back(batch);
         begin(batch);
         return;
@@ -280,7 +280,7 @@ static void on_read(void *ctx, struct db_rows *const *rows, const struct db_erro
     }
     if (store_write(batch->db, batch->arena, batch->decisions, batch->count, &batch->facts, on_written, batch))
         return;
-    store_rollback(batch->db);
+    db_roll_back(batch->db);
     succeed(batch);
 }
 

@@ -216,22 +216,24 @@ static void put(struct buf *out, const char *key, struct span text)
     json_print_text(text, out);
 }
 
-static const char *cap_text(const struct cap *cap, char out[96])
+enum { CAP_TEXT_BYTES = 96 };
+
+static const char *cap_text(const struct cap *cap, char out[CAP_TEXT_BYTES])
 {
     char budget[MONEY_TEXT_BYTES];
 
     if (cap->leads >= 0 && cap->cents >= 0)
-        snprintf(out, 96, "%s: %" PRId64 " leads, %s", window_word(cap->window), cap->leads, money_text(cap->cents, budget));
+        snprintf(out, CAP_TEXT_BYTES, "%s: %" PRId64 " leads, %s", window_word(cap->window), cap->leads, money_text(cap->cents, budget));
     else if (cap->leads >= 0)
-        snprintf(out, 96, "%s: %" PRId64 " leads", window_word(cap->window), cap->leads);
+        snprintf(out, CAP_TEXT_BYTES, "%s: %" PRId64 " leads", window_word(cap->window), cap->leads);
     else
-        snprintf(out, 96, "%s: %s", window_word(cap->window), money_text(cap->cents, budget));
+        snprintf(out, CAP_TEXT_BYTES, "%s: %s", window_word(cap->window), money_text(cap->cents, budget));
     return out;
 }
 
 static void put_cap(struct buf *out, const struct cap *cap)
 {
-    char text[96];
+    char text[CAP_TEXT_BYTES];
 
     put(out, ",\"detail\":", span_of(cap_text(cap, text)));
 }
@@ -315,7 +317,7 @@ static void put_step(struct buf *out, const struct decision *decision)
 /* Why it came to no sale, or to none of its contracts: "source, day: 100 leads", "phone: 30 days, lead 0193…". */
 static void put_refusal(struct buf *out, const struct decision *decision)
 {
-    char text[128], cap[96];
+    char text[CAP_TEXT_BYTES + 32], cap[CAP_TEXT_BYTES];
 
     put(out, "{\"decision\":", decision->state == LEAD_DUPLICATE ? SPAN("duplicate") : SPAN("rejected"));
     put(out, ",\"reason\":", span_of(reason_word(decision->reason)));

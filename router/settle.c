@@ -61,7 +61,7 @@ static const char WRITE[] =
 
 static const struct db_statement statements[] = {
     {"begin", "BEGIN"}, {"fence", "SELECT pg_advisory_xact_lock_shared(4701, 1)"}, {"take", TAKE}, {"lock", LOCK}, {"write", WRITE},
-    {"commit", "COMMIT"}, {"rollback", "ROLLBACK"}, {NULL, NULL},
+    {"commit", "COMMIT"}, {NULL, NULL},
 };
 
 struct settle {
@@ -96,18 +96,10 @@ bool settle_is_idle(const struct settle *settle)
     return !settle->is_busy;
 }
 
-static void ignore(void *ctx, struct db_rows *const *rows, const struct db_error *error)
-{
-    (void)ctx, (void)rows, (void)error; /* a rollback that does not arrive finds the connection gone, and the transaction with it */
-}
-
 static void end(struct settle *settle)
 {
-    struct db_job *job = db_job_new();
-
     settle->is_busy = false;
-    db_prepared(job, "rollback");
-    db_send(settle->db, &job, ignore, NULL);
+    db_roll_back(settle->db);
 }
 
 /* The rows stay, and the next tick tries again. */

@@ -120,7 +120,6 @@ static const char WRITE_COUNTERS[] =
 
 static const char BEGIN[] = "BEGIN";
 static const char COMMIT[] = "COMMIT";
-static const char ROLLBACK[] = "ROLLBACK";
 
 const struct db_statement store_statements[] = {
     {"begin", BEGIN}, {"fence", FENCE}, {"version", VERSION}, {"lock_counters", LOCK_COUNTERS},
@@ -129,7 +128,7 @@ const struct db_statement store_statements[] = {
     {"read_uses", READ_USES}, {"write_uses", WRITE_USES},
     {"write_leads", WRITE_LEADS}, {"write_idempotency", WRITE_IDEMPOTENCY}, {"write_keys", WRITE_KEYS},
     {"replace_keys", REPLACE_KEYS}, {"write_sales", WRITE_SALES}, {"write_deliveries", WRITE_DELIVERIES},
-    {"write_trail", WRITE_TRAIL}, {"write_counters", WRITE_COUNTERS}, {"commit", COMMIT}, {"rollback", ROLLBACK},
+    {"write_trail", WRITE_TRAIL}, {"write_counters", WRITE_COUNTERS}, {"commit", COMMIT},
     {"write_events", store_write_events_sql},
     STORE_CONFIRM_STATEMENTS,
     {NULL, NULL},
@@ -408,17 +407,4 @@ bool store_peeked(struct arena *arena, struct db_rows *const *rows, const struct
         read_recorded(arena, rows[PEEK_AT_RECORDED], facts);
     }
     return is_whole;
-}
-
-static void ignore(void *ctx, struct db_rows *const *rows, const struct db_error *error)
-{
-    (void)ctx, (void)rows, (void)error; /* a rollback that does not arrive finds the connection gone, and the transaction with it */
-}
-
-void store_rollback(struct db *db)
-{
-    struct db_job *job = db_job_new();
-
-    db_prepared(job, "rollback");
-    db_send(db, &job, ignore, NULL);
 }

@@ -2,7 +2,7 @@
  * store.h - the router's SQL: what is read under locks, and what is written (DESIGN.md, 3).
  *
  * A batch is two round trips: store_read() begins the transaction, takes fence and locks and reads; store_write() writes and
- * commits. In between the transaction is open, and store_rollback() ends it otherwise.
+ * commits. In between the transaction is open, and db_roll_back() ends it otherwise.
  */
 #ifndef LEADLINE_ROUTER_STORE_H
 #define LEADLINE_ROUTER_STORE_H
@@ -45,8 +45,5 @@ void facts_close(struct facts *facts);
 /* Writes all decisions that record something, keys and counters, and commits. Returns false when there is nothing to write. */
 bool store_write(struct db *db, struct arena *arena, const struct decision *decisions, size_t count, const struct facts *facts,
                  db_done_fn *done, void *ctx);
-
-/* Ends the transaction without a trace. */
-void store_rollback(struct db *db);
 
 #endif

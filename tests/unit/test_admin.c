@@ -206,6 +206,14 @@ static void bad_requests_end(void **state)
     admin_close(&admin);
 }
 
+static void connect_silent(const struct admin *admin, int *fds, int count)
+{
+    for (int i = 0; i < count; i++) {
+        fds[i] = connect_to(admin_url(admin));
+        loop_turn(loop, 0);
+    }
+}
+
 static void many_silent_ones_do_not_block(void **state)
 {
     enum { SILENT = 40 };
@@ -214,10 +222,7 @@ static void many_silent_ones_do_not_block(void **state)
     struct buf *got;
 
     (void)state;
-    for (int i = 0; i < SILENT; i++) {
-        fds[i] = connect_to(admin_url(admin));
-        loop_turn(loop, 0);
-    }
+    connect_silent(admin, fds, SILENT);
     for (int i = 0; i < SILENT; i++)
         close(fds[i]);
     got = ask(connect_to(admin_url(admin)), "GET /healthz HTTP/1.0\r\n\r\n");
@@ -234,10 +239,7 @@ static void many_that_stay_silent_are_sent_away(void **state)
     struct buf *got;
 
     (void)state;
-    for (int i = 0; i < SILENT; i++) {
-        fds[i] = connect_to(admin_url(admin));
-        loop_turn(loop, 0);
-    }
+    connect_silent(admin, fds, SILENT);
     got = ask(connect_to(admin_url(admin)), "GET /healthz HTTP/1.0\r\n\r\n");
     assert_non_null(strstr(buf_text(got), "200 OK"));
     buf_free(&got);
